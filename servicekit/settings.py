@@ -21,7 +21,7 @@ MESH_KEY_BYTES = 32
 """The least an HMAC-SHA-256 key should have: the size of its hash (RFC 2104, section 3)."""
 
 
-class BadSettings(Exception):  # noqa: N818 - named for what is wrong, as every refusal here is
+class BadSettings(Exception):
     """The environment does not describe a service that can run.
 
     `faults` has one line for each fault: the variable, and what is wrong with it.
@@ -128,7 +128,9 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """The settings that `environ` describes, or `BadSettings` with every fault in it."""
-    given = {name: environ[name.upper()] for name in kind.model_fields if environ.get(name.upper())}
+    given: dict[str, Any] = {
+        name: environ[name.upper()] for name in kind.model_fields if environ.get(name.upper())
+    }
     try:
         return kind(**given)
     except ValidationError as error:
