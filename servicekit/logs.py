@@ -93,7 +93,7 @@ def configure(service: str, level: str) -> None:
 
     Called again it replaces what it set up before, and whatever else was there.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Stderr()
     handler.setFormatter(JsonLines(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -101,6 +101,17 @@ def configure(service: str, level: str) -> None:
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+class Stderr(logging.Handler):
+    """Writes each line in one piece to whatever stderr is at that moment."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001 - a reader that went away must not fail the request that logs
+            self.handleError(record)
 
 
 class JsonLines(logging.Formatter):

@@ -100,4 +100,4 @@ def test_settings_cannot_be_changed_after_they_are_read() -> None:
     settings = load(ServiceSettings, ENOUGH)
 
     with pytest.raises(ValueError, match="frozen"):
-        settings.grpc_port = 1
+        settings.grpc_port = 1  # type: ignore[misc]
