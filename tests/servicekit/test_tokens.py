@@ -3,7 +3,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
@@ -134,7 +134,7 @@ def with_claims_swapped(issuer: Issuer) -> str:
     return f"{header}.{b64(json.dumps(issuer.claims(roles=['admin'])).encode())}.{signature}"
 
 
-ATTACKS = {
+ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "alg none": unsigned,
     "HS256 with the public key": signed_with_the_public_key_as_a_secret,
     "a stranger's key": signed_by_a_stranger,
