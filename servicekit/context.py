@@ -72,6 +72,8 @@ class RequestContext:
         idempotency_key: The caller's name for its attempt; empty when none was given.
         synthetic: True for test traffic that must stay out of revenue and SLOs.
         authorization: The user's `Authorization` value, passed along on calls made on the user's behalf.
+        traceparent: The W3C trace context of a request whose trace is not sampled: no span is made
+            for it, and this is what logs and downstream calls name instead.
         deadline: When the caller stops waiting, in `time.monotonic()` seconds; `None` for never.
     """
 
@@ -80,6 +82,7 @@ class RequestContext:
     idempotency_key: str = ""
     synthetic: bool = False
     authorization: str = ""
+    traceparent: str = ""
     deadline: float | None = None
 
 

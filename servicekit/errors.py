@@ -56,7 +56,7 @@ class FieldViolation:
     description: str
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
+class Refusal(Exception):
     """Base of every refusal that a caller may see; one subclass for each."""
 
     kind: ClassVar[Kind]

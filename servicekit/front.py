@@ -1,0 +1,69 @@
+"""An ASGI application in a process of ours: uvicorn, without its signals, logs and trust."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from typing_extensions import override
+
+HEADER_BYTES = 16 * 1024
+"""Request line and headers; the application answers 431 itself below this."""
+
+
+class FrontServer:
+    """Serves one ASGI application on sockets that are bound already.
+
+    Args:
+        app: The application.
+        listening: Bound and listening.
+        drain_seconds: How long requests that are running may take to end.
+    """
+
+    def __init__(self, app: Any, listening: socket.socket, drain_seconds: float) -> None:  # noqa: ANN401 - ASGI has no type of its own
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            http="httptools",
+            proxy_headers=False,  # uvicorn would trust X-Forwarded-For from loopback
+            server_header=False,
+            h11_max_incomplete_event_size=HEADER_BYTES,
+            timeout_graceful_shutdown=int(drain_seconds),
+        )
+        self._server = _Server(config)
+        self._listening = listening
+
+    async def run(self) -> None:
+        """Serve until `stop()` was called and the running requests have ended."""
+        await self._server.serve(sockets=[self._listening])
+
+    def stop(self) -> None:
+        """Accept no more."""
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve()`."""
+        yield
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket bound to `host:port`. Raises OSError when that is taken."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -1,0 +1,209 @@
+"""One process while it lives: its servers, its checks, its background work, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Generic
+
+import grpc
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from servicekit.admission import Admission
+from servicekit.chain import Chain
+from servicekit.checks import Check, Checks
+from servicekit.front import FrontServer, bound_socket
+from servicekit.health import HealthServicer
+from servicekit.kit import Kit, S
+from servicekit.logs import logger
+from servicekit.methods import OURS, rule_from
+from servicekit.metrics_page import MetricsPage
+from servicekit.migrations import Migration
+from servicekit.otlp import MetricsPush
+from servicekit.published_keys import API, published_keys
+from servicekit.tokens import UserTokens
+from servicekit.vitals import watch_vitals
+
+log = logger(__name__)
+
+NOTICE_SECONDS = 0.3
+"""From NOT_SERVING to the end of listening: peers that watch hear of it in milliseconds."""
+LEFTOVER_SECONDS = 3.0
+"""For handlers and loops to clean up after the grace has passed. 20 + 3 + 2 < 25 with the notice."""
+
+_SERVER_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server behind it
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+]
+
+
+class CannotStart(Exception):
+    """The process cannot begin to serve; the message says why."""
+
+
+class Process(Generic[S]):
+    """The life of one composed service.
+
+    Args:
+        kit: Its parts.
+        lose: Called with the error when a background loop fails: the process ends.
+    """
+
+    def __init__(self, kit: Kit[S], lose: Callable[[BaseException], None]) -> None:
+        self._kit = kit
+        self._lose = lose
+        self._checks = Checks(kit.health, kit.clock)
+        self._stop_working = asyncio.Event()
+        self._background: list[asyncio.Task[None]] = []
+        self._works: list[asyncio.Task[None]] = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain.
+
+        Raises:
+            CannotStart: A port is taken.
+            PolicyMissing: An RPC says not who may call it.
+        """
+        kit, settings = self._kit, self._kit.settings
+        key_set = kit.key_set or published_keys(kit.channel("auth", settings.auth_target, API))
+        chain = Chain(
+            Admission(UserTokens(key_set, kit.clock), kit.service_tokens),
+            kit.instruments,
+            kit.reporter,
+            kit.tracers,
+            sample_ratio=settings.otel_traces_sampler_arg,
+        )
+        self._migrate_if_asked()
+        async with AsyncExitStack() as serving:
+            http_port = self._start_metrics(serving)
+            server, grpc_port = await self._start_grpc(chain)
+            front = self._start_front()
+            self._start_background()
+            log.info("process_started", grpc_port=grpc_port, http_port=http_port, pid_checks=len(kit.checks))
+            await stop.wait()
+            await self._drain(server, chain, front)
+
+    def _migrate_if_asked(self) -> None:
+        if self._kit.settings.migrate:
+            migration = Migration(self._kit.name, self._kit.settings)
+            self._kit.check(Check("schema", migration.done))
+            self._kit.work("migrate", migration.run)
+
+    def _start_metrics(self, serving: AsyncExitStack) -> int:
+        kit, settings = self._kit, self._kit.settings
+        try:
+            page = serving.enter_context(
+                MetricsPage(settings.http_host, settings.http_port, kit.instruments.registry)
+            )
+        except OSError as fault:
+            raise CannotStart(
+                f"cannot listen on {settings.http_host}:{settings.http_port}: {fault.strerror}"
+            ) from None
+        return page.port
+
+    async def _start_grpc(self, chain: Chain) -> tuple[grpc.aio.Server, int]:
+        kit, settings = self._kit, self._kit.settings
+        server = grpc.aio.server(interceptors=[chain], options=_SERVER_OPTIONS)
+        named = _Named(server)
+        for add in kit.servicers:
+            add(named)
+        for check in kit.checks:
+            self._checks.add(check)
+        self._checks.publish(named.services)
+        _require_policies(named.services)
+        health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(kit.health), named)
+        reflection.enable_server_reflection((*named.services, reflection.SERVICE_NAME), server)
+        try:
+            port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+        except RuntimeError:
+            raise CannotStart(
+                f"cannot listen on {settings.grpc_host}:{settings.grpc_port}: it is taken"
+            ) from None
+        await server.start()
+        return server, port
+
+    def _start_front(self) -> FrontServer | None:
+        front = self._kit.front
+        if front is None:
+            return None
+        try:
+            listening = bound_socket(front.host, front.port)
+        except OSError as fault:
+            raise CannotStart(f"cannot listen on {front.host}:{front.port}: {fault.strerror}") from None
+        server = FrontServer(front.app, listening, self._kit.settings.drain_seconds)
+        self._works.append(self._begin("front", server.run()))
+        log.info("front_started", port=listening.getsockname()[1])
+        return server
+
+    def _start_background(self) -> None:
+        kit = self._kit
+        push = MetricsPush(kit.name, kit.settings, kit.instruments, kit.clock)
+        self._background += [
+            self._begin("checks", self._checks.run()),
+            self._begin("vitals", watch_vitals(self._checks, kit.health, kit.instruments, kit.clock)),
+            self._begin("metrics push", push.run()),
+        ]
+        self._works += [self._begin(name, work(self._stop_working)) for name, work in kit.works]
+
+    def _begin(self, name: str, running: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(running, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            log.error("background_work_failed", work=task.get_name(), exc_info=error)
+            self._kit.reporter.report(error, tags={"work": task.get_name()})
+            self._lose(error)
+
+    async def _drain(self, server: grpc.aio.Server, chain: Chain, front: FrontServer | None) -> None:
+        self._checks.drain()
+        await self._kit.clock.sleep(NOTICE_SECONDS)
+        self._stop_working.set()
+        if front is not None:
+            front.stop()
+        self._kit.health.close()
+        await server.stop(self._kit.settings.drain_seconds)
+        await _settle(asyncio.create_task(chain.drained(), name="handlers"), *self._works)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+
+class _Named:
+    """A gRPC server that remembers the names of the services it is given."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+        self.services: list[str] = []
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:  # noqa: ANN401 - generated code hands it over
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:  # noqa: ANN401 - as above
+        self.services.append(service)
+        self._server.add_registered_method_handlers(service, handlers)
+
+
+def _require_policies(services: list[str]) -> None:
+    pool = descriptor_pool.Default()
+    for service in services:
+        if service.startswith(OURS):
+            for method in pool.FindServiceByName(service).methods:
+                rule_from(method)
+
+
+async def _settle(*tasks: asyncio.Task[None]) -> None:
+    """Let tasks end by themselves for a while, then cancel them. Their failures are recorded elsewhere."""
+    _, late = await asyncio.wait(tasks, timeout=LEFTOVER_SECONDS)
+    for task in late:
+        log.warning("work_cancelled", work=task.get_name())
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
