@@ -20,6 +20,7 @@ from launcher.accounts import Account
 
 _POLL_SECONDS = 0.02
 _LOG_TAIL_LINES = 8
+_BARE_ENVIRON: Mapping[str, str] = {"PATH": os.defpath, "LC_ALL": "C"}
 
 
 class ServerFailed(Exception):
@@ -57,11 +58,12 @@ class HomeLock:
 
 
 class ServerProcess:
-    """A child process whose output goes to a log file."""
+    """A child process whose output goes to a log file; it finds `environ` and nothing of ours."""
 
-    def __init__(self, name: str, log: Path) -> None:
+    def __init__(self, name: str, log: Path, environ: Mapping[str, str] = _BARE_ENVIRON) -> None:
         self._name = name
         self._log = log
+        self._environ = environ
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -72,7 +74,7 @@ class ServerProcess:
         return self._process.pid
 
     async def spawn(self, command: Sequence[str | Path], account: Account, cwd: Path) -> None:
-        """Start the child as `account`, with none of our environment but the path."""
+        """Start the child as `account`."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -81,7 +83,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=log,
                 cwd=cwd,
-                env={"PATH": os.defpath, "LC_ALL": "C"},
+                env=self._environ,
                 start_new_session=True,
                 **_identity(account),
             )
