@@ -2,6 +2,7 @@
 
 `make_database("services.orders")` gives the URL of a new database with that
 package's migrations, in some 50 ms; `make_database(None)` an empty one.
+`open_database("services.orders")` gives a servicekit `Database` on such a one.
 `valkey_url` is empty for each test. `free_ports(n)` gives ports nobody listens on.
 A guard process ends the servers when pytest itself is killed.
 """
@@ -14,15 +15,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 import pytest
 import redis
+from opentelemetry.trace import Tracer
+from pydantic import SecretStr
 
 from launcher.databases import EmbeddedPostgres, EmbeddedValkey
+from servicekit.instruments import Instruments
+from servicekit.postgres import Database
+from servicekit.settings import PostgresSettings
 
 T = TypeVar("T")
 
@@ -166,6 +172,28 @@ def make_database(databases: Databases) -> Iterator[Callable[[str | None], str]]
     yield make
     for name in made:
         databases.drop(name)
+
+
+@pytest.fixture
+async def open_database(make_database: Callable[[str | None], str]) -> AsyncIterator[Callable[..., Database]]:
+    """Give a Database on a fresh database of a package, or on `url`; closed after the test."""
+    opened = []
+
+    def make(
+        package: str | None = None,
+        *,
+        url: str = "",
+        instruments: Instruments | None = None,
+        tracer: Tracer | None = None,
+        **bounds: Any,
+    ) -> Database:
+        settings = PostgresSettings(database_url=SecretStr(url or make_database(package)), **bounds)
+        opened.append(Database(settings, instruments, tracer))
+        return opened[-1]
+
+    yield make
+    for database in opened:
+        await database.close()
 
 
 @pytest.fixture
