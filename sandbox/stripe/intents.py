@@ -1,0 +1,294 @@
+"""PaymentIntents: what may be asked, and what then happens to the money.
+
+Source: https://docs.stripe.com/api/payment_intents and
+https://docs.stripe.com/payments/paymentintents/lifecycle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.stripe import errors, search
+from sandbox.stripe.cards import AUTHENTICATION_REQUIRED, CARDS, Card, Decline
+from sandbox.stripe.forms import Parameters
+from sandbox.stripe.ledger import Movement
+from sandbox.stripe.objects import Object, Page
+from sandbox.stripe.search import Search
+from sandbox.stripe.work import Work
+
+KIND = "payment_intent"
+URL = "/v1/payment_intents"
+
+_CAPTURE_METHODS = frozenset({"automatic", "automatic_async", "manual"})
+_CANCELLATION_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer", "abandoned"})
+_CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+_CANCELLABLE = (*_CONFIRMABLE, "requires_capture")
+
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+_LARGEST = 99_999_999
+_SMALLEST = {
+    "usd": 50,
+    "eur": 50,
+    "gbp": 30,
+    "chf": 50,
+    "jpy": 50,
+    "dkk": 250,
+    "nok": 300,
+    "sek": 300,
+    "pln": 200,
+}
+_SMALLEST_ELSEWHERE = 50
+
+
+@dataclass(frozen=True)
+class Create:
+    """Ask for a new PaymentIntent, and confirm it at once if wanted."""
+
+    amount: int
+    currency: str
+    capture_method: str
+    confirm: bool
+    payment_method: str | None
+    error_on_requires_action: bool
+    description: str | None
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Ask for a PaymentIntent to be charged, with another card if one is given."""
+
+    payment_method: str | None
+    error_on_requires_action: bool
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Take what is held, or part of it."""
+
+    amount: int | None
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Let go of what is held."""
+
+    reason: str | None
+
+
+def parse_create(parameters: Parameters) -> Create:
+    """Read the parameters that we use; any other is unknown here, though Stripe has more."""
+    command = Create(
+        amount=parameters.required_integer("amount"),
+        currency=parameters.currency("currency"),
+        capture_method=parameters.choice("capture_method", _CAPTURE_METHODS) or "automatic_async",
+        confirm=parameters.boolean("confirm"),
+        payment_method=parameters.text("payment_method"),
+        error_on_requires_action=parameters.boolean("error_on_requires_action"),
+        description=parameters.text("description"),
+        metadata=parameters.metadata(),
+    )
+    for method in parameters.texts("payment_method_types"):
+        if method != "card":
+            raise errors.parameter_invalid("payment_method_types", f"Invalid payment method type: {method}")
+    _check_amount(command.amount, command.currency)
+    return command
+
+
+def parse_confirm(parameters: Parameters) -> Confirm:
+    """Read the parameters of a confirmation."""
+    return Confirm(parameters.text("payment_method"), parameters.boolean("error_on_requires_action"))
+
+
+def parse_capture(parameters: Parameters) -> Capture:
+    """Read the parameters of a capture."""
+    return Capture(parameters.integer("amount_to_capture"))
+
+
+def parse_cancel(parameters: Parameters) -> Cancel:
+    """Read the parameters of a cancellation."""
+    return Cancel(parameters.choice("cancellation_reason", _CANCELLATION_REASONS))
+
+
+def create(work: Work, _: str, command: Create) -> Object:
+    """Make a PaymentIntent. See https://docs.stripe.com/api/payment_intents/create."""
+    if command.payment_method is not None:
+        _card(command.payment_method)
+    elif command.confirm:
+        raise errors.parameter_missing("payment_method")
+    intent = _new(work, command)
+    work.objects.save(intent)
+    work.announce("payment_intent.created", intent)
+    if command.confirm:
+        _charge(work, intent, error_on_requires_action=command.error_on_requires_action)
+    return intent
+
+
+def retrieve(work: Work, identifier: str, _: None) -> Object:
+    """The PaymentIntent as it is now."""
+    return work.find(KIND, identifier, param="intent")
+
+
+def confirm(work: Work, identifier: str, command: Confirm) -> Object:
+    """Charge the card. See https://docs.stripe.com/api/payment_intents/confirm."""
+    intent = work.find(KIND, identifier, param="intent")
+    if intent["status"] not in _CONFIRMABLE:
+        raise errors.unexpected_state(intent, "confirmed", _CONFIRMABLE)
+    if command.payment_method is not None:
+        _card(command.payment_method)
+        intent["payment_method"] = command.payment_method
+    if intent["payment_method"] is None:
+        raise errors.parameter_missing("payment_method")
+    _charge(work, intent, error_on_requires_action=command.error_on_requires_action)
+    return intent
+
+
+def capture(work: Work, identifier: str, command: Capture) -> Object:
+    """Take what is held; what is left over is let go. See https://docs.stripe.com/api/payment_intents/capture."""
+    intent = work.find(KIND, identifier, param="intent")
+    if intent["status"] != "requires_capture":
+        raise errors.unexpected_state(intent, "captured", ["requires_capture"])
+    held = intent["amount_capturable"]
+    amount = held if command.amount is None else command.amount
+    if amount > held:
+        message = "The amount to capture is greater than the amount that can be captured."
+        raise errors.parameter_invalid("amount_to_capture", message, "amount_too_large")
+    if amount == 0:
+        message = "The amount to capture must be greater than zero."
+        raise errors.parameter_invalid("amount_to_capture", message, "parameter_invalid_integer")
+    _take(work, intent, amount)
+    return intent
+
+
+def cancel(work: Work, identifier: str, command: Cancel) -> Object:
+    """Let go of what is held. See https://docs.stripe.com/api/payment_intents/cancel."""
+    intent = work.find(KIND, identifier, param="intent")
+    if intent["status"] not in _CANCELLABLE:
+        raise errors.unexpected_state(intent, "canceled", _CANCELLABLE)
+    if intent["amount_capturable"]:
+        work.move(Movement.CANCELLED, intent, intent["amount_capturable"])
+    intent |= {
+        "status": "canceled",
+        "amount_capturable": 0,
+        "canceled_at": work.now,
+        "cancellation_reason": command.reason,
+    }
+    work.objects.save(intent)
+    work.announce("payment_intent.canceled", intent)
+    return intent
+
+
+def listed(work: Work, _: str, page: Page) -> Object:
+    """PaymentIntents, newest first."""
+    return work.objects.page(KIND, page, URL)
+
+
+def found(work: Work, _: str, wanted: Search) -> Object:
+    """PaymentIntents by their metadata. Stripe's index lags by up to a minute; ours does not."""
+    return search.page(work, KIND, wanted, f"{URL}/search")
+
+
+def _check_amount(amount: int, currency: str) -> None:
+    smallest = _SMALLEST.get(currency, _SMALLEST_ELSEWHERE)
+    if amount < smallest:
+        message = f"Amount must be at least {smallest} in the smallest unit of {currency}."
+        raise errors.parameter_invalid("amount", message, "amount_too_small")
+    if amount > _LARGEST:
+        raise errors.parameter_invalid(
+            "amount", f"Amount must be no more than {_LARGEST}.", "amount_too_large"
+        )
+
+
+def _card(payment_method: str) -> Card:
+    card = CARDS.get(payment_method)
+    if card is None:
+        raise errors.missing("PaymentMethod", payment_method, param="payment_method", status=400)
+    return card
+
+
+def _new(work: Work, command: Create) -> Object:
+    identifier = work.make_id("pi")
+    return {
+        "id": identifier,
+        "object": KIND,
+        "amount": command.amount,
+        "amount_capturable": 0,
+        "amount_received": 0,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": command.capture_method,
+        "client_secret": f"{identifier}_secret_{work.make_id('cs')}",
+        "confirmation_method": "automatic",
+        "created": work.now,
+        "currency": command.currency,
+        "customer": None,
+        "description": command.description,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": command.metadata,
+        "next_action": None,
+        "payment_method": command.payment_method,
+        "payment_method_types": ["card"],
+        "status": "requires_confirmation" if command.payment_method else "requires_payment_method",
+    }
+
+
+def _charge(work: Work, intent: Object, *, error_on_requires_action: bool) -> None:
+    card = _card(intent["payment_method"])
+    if card.decline is not None:
+        _decline(work, intent, card.decline)
+    elif card.needs_authentication and error_on_requires_action:
+        _decline(work, intent, AUTHENTICATION_REQUIRED)
+    elif card.needs_authentication:
+        intent |= {
+            "status": "requires_action",
+            "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}},
+        }
+        work.objects.save(intent)
+        work.announce("payment_intent.requires_action", intent)
+    else:
+        _hold(work, intent)
+
+
+def _decline(work: Work, intent: Object, decline: Decline) -> None:
+    intent |= {
+        "status": "requires_payment_method",
+        "latest_charge": work.make_id("ch"),
+        "last_payment_error": {
+            "type": "card_error",
+            "code": decline.code,
+            "decline_code": decline.decline_code,
+            "message": decline.message,
+        },
+        "payment_method": None,
+    }
+    work.objects.save(intent)
+    work.announce("payment_intent.payment_failed", intent)
+    raise errors.card_error(decline, intent)
+
+
+def _hold(work: Work, intent: Object) -> None:
+    intent |= {
+        "status": "requires_capture",
+        "amount_capturable": intent["amount"],
+        "latest_charge": work.make_id("ch"),
+        "last_payment_error": None,
+        "next_action": None,
+    }
+    work.move(Movement.AUTHORISED, intent, intent["amount"])
+    if intent["capture_method"] != "manual":
+        _take(work, intent, intent["amount"])
+        return
+    work.objects.save(intent)
+    work.announce("payment_intent.amount_capturable_updated", intent)
+
+
+def _take(work: Work, intent: Object, amount: int) -> None:
+    released = intent["amount_capturable"] - amount
+    intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
+    work.move(Movement.CAPTURED, intent, amount)
+    if released:
+        work.move(Movement.CANCELLED, intent, released)
+    work.objects.save(intent)
+    work.announce("payment_intent.succeeded", intent)

@@ -1,0 +1,100 @@
+"""One call being executed: what it reads and writes, all inside one transaction."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.stripe import errors
+from sandbox.stripe.ledger import Entry, Ledger, Movement
+from sandbox.stripe.objects import Object, Objects
+from sandbox.stripe.webhooks import Deliveries
+
+API_VERSION = "2026-10-28.endive"
+"""What events are rendered in, and what a call without `Stripe-Version` is answered in."""
+
+Now = Callable[[], float]
+"""Seconds since the epoch."""
+MakeId = Callable[[str], str]
+"""Makes an id with the given prefix, such as `pi`."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """All that the sandbox writes in."""
+
+    objects: Objects
+    ledger: Ledger
+    deliveries: Deliveries
+    now: Now
+    make_id: MakeId
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who asked: written on all that follows from the call."""
+
+    request_id: str
+    idempotency_key: str
+    traceparent: str
+
+
+class Work:
+    """What an endpoint may do."""
+
+    def __init__(self, books: Books, call: Call, *, webhook_delay_seconds: float = 0.0) -> None:
+        self._books = books
+        self._call = call
+        self._webhook_delay_seconds = webhook_delay_seconds
+        self.objects = books.objects
+
+    @property
+    def now(self) -> int:
+        """Seconds since the epoch, whole as Stripe gives them."""
+        return int(self._books.now())
+
+    def make_id(self, prefix: str) -> str:
+        """A new id, such as `pi_...`."""
+        return self._books.make_id(prefix)
+
+    def find(self, kind: str, identifier: str, *, param: str, status: int = 404) -> Object:
+        """The object.
+
+        Raises:
+            StripeError: `resource_missing`, with `status`.
+        """
+        found = self.objects.find(kind, identifier)
+        if found is None:
+            raise errors.missing(kind, identifier, param=param, status=status)
+        return found
+
+    def move(self, movement: Movement, intent: Object, amount: int) -> None:
+        """Write one movement of money into the ledger."""
+        entry = Entry(
+            movement=movement,
+            payment_intent=intent["id"],
+            order_id=intent["metadata"].get("order_id", ""),
+            amount=amount,
+            currency=intent["currency"],
+            request_id=self._call.request_id,
+            idempotency_key=self._call.idempotency_key,
+            traceparent=self._call.traceparent,
+        )
+        self._books.ledger.append(entry, self._books.now())
+
+    def announce(self, happening: str, subject: Object) -> None:
+        """Keep an event of type `happening`, and have it delivered."""
+        event: Object = {
+            "id": self.make_id("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.now,
+            "data": {"object": copy.deepcopy(subject)},
+            "livemode": False,
+            "pending_webhooks": int(self._books.deliveries.is_configured),
+            "request": {"id": self._call.request_id, "idempotency_key": self._call.idempotency_key or None},
+            "type": happening,
+        }
+        self.objects.save(event)
+        self._books.deliveries.queue(event["id"], self._books.now() + self._webhook_delay_seconds)
