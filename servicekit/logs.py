@@ -22,10 +22,10 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
-from opentelemetry import trace
 from typing_extensions import override
 
 from servicekit import context
+from servicekit.correlation import trace_place
 from servicekit.redaction import REDACTED, is_sensitive, redacted, scrubbed
 
 LONGEST_TEXT: Final = 2_000
@@ -132,10 +132,10 @@ class JsonLines(logging.Formatter):
             "service": self._service,
             "request_id": context.current().request_id,
         }
-        span = trace.get_current_span().get_span_context()
-        if span.is_valid:
-            line["trace_id"] = f"{span.trace_id:032x}"
-            line["span_id"] = f"{span.span_id:016x}"
+        place = trace_place()
+        if place.trace_id:
+            line["trace_id"] = place.trace_id
+            line["span_id"] = place.span_id
         line.update(_library_fields(record) if fields is None else _event_fields(fields))
         if record.exc_info and record.exc_info[1]:
             line.update(described(record.exc_info[1]))

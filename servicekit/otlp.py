@@ -6,11 +6,10 @@ Temporality is cumulative. A receiver that is slow, dead or wrong costs one push
 is counted; it is never felt by the service.
 """
 
-import asyncio
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 import grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as pb
@@ -25,6 +24,8 @@ from prometheus_client.samples import Sample
 from servicekit.clock import Clock
 from servicekit.instruments import Instruments
 from servicekit.logs import logger
+from servicekit.resource import resource_attributes
+from servicekit.settings import ServiceSettings
 
 PERIOD_SECONDS: Final = 5.0
 """How often metrics are pushed: the resolution of everything that is computed from them."""
@@ -49,44 +50,46 @@ class _Times(TypedDict):
 
 
 class MetricsPush:
-    """Pushes one registry to one receiver.
+    """Pushes the metrics of one process to the endpoint of its settings, if they name one.
 
     Args:
-        instruments: What to push; its service names the resource.
-        channel: Where to push; whoever made it closes it.
-        instance: Tells this process from others of its service: `service.instance.id`.
+        service: The service's name.
+        settings: Where to push.
+        instruments: What to push.
         clock: When to push, and what time it is.
     """
 
     def __init__(
-        self, instruments: Instruments, channel: grpc.aio.Channel, *, instance: str, clock: Clock
+        self, service: str, settings: ServiceSettings, instruments: Instruments, clock: Clock
     ) -> None:
+        self._endpoint = settings.otel_exporter_otlp_endpoint
         self._registry = instruments.registry
         self._pushes = instruments.counter("otlp_exports_total")
-        self._stub = pb_grpc.MetricsServiceStub(channel)  # type: ignore[no-untyped-call]
-        self._resource = _resource({"service.name": instruments.service, "service.instance.id": instance})
+        self._resource = Resource(attributes=_attributes(resource_attributes(service, settings)))
         self._clock = clock
         self._started = clock.now()
         self._is_failing = False
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Push at once and every period until `stop` is set, then a last time."""
-        due = self._clock.monotonic()
-        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-        try:
-            while not stop.is_set():
-                await self.push()
-                due = max(due + PERIOD_SECONDS, self._clock.monotonic())
-                await self._wait_until(due, stopping)
-            await self.push(FLUSH_SECONDS)
-        finally:
-            stopping.cancel()
+    async def run(self) -> None:
+        """Push at once and every period until cancelled, then a last time under its own deadline."""
+        if not self._endpoint:
+            return
+        async with grpc.aio.insecure_channel(self._endpoint) as channel:
+            due = self._clock.monotonic()
+            try:
+                while True:
+                    await self.push(channel)
+                    due = max(due + PERIOD_SECONDS, self._clock.monotonic())
+                    await self._clock.sleep(due - self._clock.monotonic())
+            finally:
+                await self.push(channel, FLUSH_SECONDS)
 
-    async def push(self, deadline_seconds: float = DEADLINE_SECONDS) -> bool:
-        """Push now; False, with one line logged when it begins to fail, if it was not accepted whole."""
+    async def push(self, channel: grpc.aio.Channel, deadline_seconds: float = DEADLINE_SECONDS) -> bool:
+        """Push now; False if it was not accepted whole. Never raises."""
         try:
+            stub = pb_grpc.MetricsServiceStub(channel)  # type: ignore[no-untyped-call]
             request = pb.ExportMetricsServiceRequest(resource_metrics=[self._snapshot()])
-            answer = await self._stub.Export(request, timeout=deadline_seconds)
+            answer = await stub.Export(request, timeout=deadline_seconds)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not reach the service
             self._note(
                 "failed", error.code().name if isinstance(error, grpc.aio.AioRpcError) else repr(error)
@@ -95,13 +98,6 @@ class MetricsPush:
         rejected = answer.partial_success.rejected_data_points
         self._note("partial" if rejected else "accepted", answer.partial_success.error_message)
         return not rejected
-
-    async def _wait_until(self, due: float, stopping: asyncio.Future[Any]) -> None:
-        asleep: asyncio.Future[Any] = asyncio.ensure_future(self._clock.sleep(due - self._clock.monotonic()))
-        try:
-            await asyncio.wait({asleep, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            asleep.cancel()
 
     def _note(self, outcome: str, reason: str) -> None:
         """Count the push; log when failing begins and when it ends."""
@@ -185,10 +181,6 @@ def _histogram_point(
         sum=total,
         **times,
     )
-
-
-def _resource(attributes: Mapping[str, str]) -> Resource:
-    return Resource(attributes=_attributes(attributes))
 
 
 def _attributes(labels: Mapping[str, str]) -> Iterator[KeyValue]:

@@ -6,16 +6,28 @@ mapping it is given, so nothing here touches the real environment, and it report
 every fault at once. A secret's value appears in no message and no `repr`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
 PoolSize: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _plain_target(endpoint: str) -> str:
+    """OpenTelemetry writes endpoints as URLs, gRPC as `host:port`; TLS ends outside of the mesh."""
+    target = endpoint.removeprefix("http://").rstrip("/")
+    if target and not re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", target):
+        raise ValueError("must be host:port or http://host:port")
+    return target
+
+
+Endpoint: TypeAlias = Annotated[str, AfterValidator(_plain_target)]
 
 MESH_KEY_BYTES = 32
 """The least an HMAC-SHA-256 key should have: the size of its hash (RFC 2104, section 3)."""
@@ -55,10 +67,10 @@ class ServiceSettings(BaseSettings):
     auth_target: str = "127.0.0.1:50051"
     """Where the auth service answers: its keys verify the tokens of users."""
 
-    otel_exporter_otlp_endpoint: str = ""
+    otel_exporter_otlp_endpoint: Endpoint = ""
     """`host:port` or `http://host:port` metrics are pushed to by OTLP over gRPC; empty pushes nothing."""
 
-    otel_exporter_otlp_traces_endpoint: str = ""
+    otel_exporter_otlp_traces_endpoint: Endpoint = ""
     """`host:port` or `http://host:port` that spans are sent to by OTLP over gRPC; empty sends nothing."""
 
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
