@@ -1,0 +1,1 @@
+"""Where monitoring keeps what must outlive it: one contract, two stores."""

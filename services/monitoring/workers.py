@@ -1,0 +1,100 @@
+"""Background loops: follow every target, write the history, notice silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from servicekit.clock import Clock
+from servicekit.errors import StoreUnavailable
+from servicekit.logs import logger
+from services.monitoring.ingest import LastValues
+from services.monitoring.mesh import Health, HealthSource, History, MeshView
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 2.0
+"""Between tries to hear a service: doubled each time, and this at most."""
+
+STORE_PAUSE_SECONDS = 1.0
+SILENCE_PERIOD_SECONDS = 1.0
+
+log = logger(__name__)
+
+
+class MeshWatch:
+    """Follows the health of every target until told to stop."""
+
+    def __init__(self, sources: Mapping[str, HealthSource], view: MeshView, clock: Clock) -> None:
+        self._sources = sources
+        self._view = view
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow all of them, each in a task of its own."""
+        await _until(stop, *(self._follow(name, source) for name, source in self._sources.items()))
+
+    async def _follow(self, name: str, source: HealthSource) -> None:
+        pause = FIRST_PAUSE_SECONDS
+
+        def hear(health: Health) -> None:
+            nonlocal pause
+            pause = FIRST_PAUSE_SECONDS
+            self._view.hear(name, health)
+
+        async with aclosing(source):
+            while True:
+                self._view.lose(name, await source.listen(hear))
+                await self._clock.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+class HistoryWriter:
+    """Writes transitions as they come, and what is left at the end; waits for a store that is away."""
+
+    def __init__(self, history: History, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write until told to stop, then once more."""
+        await _until(stop, self._write())
+        try:
+            await self._history.write()
+        except StoreUnavailable as refusal:
+            log.warning("mesh_history_left_unwritten", reason=refusal.message)
+
+    async def _write(self) -> None:
+        while True:
+            await self._history.arrival()
+            try:
+                await self._history.write()
+            except StoreUnavailable:  # the pool counts it, and health says it
+                await self._clock.sleep(STORE_PAUSE_SECONDS)
+
+
+class SilenceWatch:
+    """Marks senders that stopped pushing."""
+
+    def __init__(self, values: LastValues, clock: Clock) -> None:
+        self._values = values
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look each second until told to stop."""
+        await _until(stop, self._look())
+
+    async def _look(self) -> None:
+        while True:
+            await self._clock.sleep(SILENCE_PERIOD_SECONDS)
+            self._values.silence()
+
+
+async def _until(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
+    """Run the loops until `stop`, then cancel them. One that fails ends them all."""
+    async with asyncio.TaskGroup() as running:
+        tasks = [running.create_task(loop) for loop in loops]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
