@@ -70,6 +70,21 @@ def test_a_line_written_inside_a_span_names_its_trace(lines: Lines) -> None:
     assert int(line["span_id"], 16) == span.get_span_context().span_id
 
 
+def test_a_line_of_an_unsampled_request_names_its_trace_all_the_same(lines: Lines) -> None:
+    with context.scope(context.RequestContext(traceparent=f"00-{'a' * 32}-{'b' * 16}-00")):
+        log.info("order_completed")
+
+    line = lines.only()
+    assert (line["trace_id"], line["span_id"]) == ("a" * 32, "b" * 16)
+
+
+def test_a_traceparent_that_is_none_is_not_repeated(lines: Lines) -> None:
+    with context.scope(context.RequestContext(traceparent="<script>" * 9)):
+        log.info("order_completed")
+
+    assert "trace_id" not in lines.only()
+
+
 def test_an_exception_is_described_by_type_message_and_stack(lines: Lines) -> None:
     try:
         dict[str, str]()["o-1"]

@@ -1,7 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -10,11 +13,13 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from typing_extensions import override
 
 from servicekit.clock import ManualClock
 from servicekit.instruments import Instruments
 from servicekit.otlp import PERIOD_SECONDS, MetricsPush
+from servicekit.settings import ServiceSettings
 
 SHOP = (
     (Path(__file__).parents[2] / "observability/telemetry/servicekit.yaml").read_text()
@@ -28,7 +33,8 @@ SHOP = (
 """
 )
 
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+Push: TypeAlias = Callable[..., Awaitable[bool]]
+Series: TypeAlias = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 class Receiver(pb_grpc.MetricsServiceServicer):
@@ -49,9 +55,13 @@ class Receiver(pb_grpc.MetricsServiceServicer):
         return self.answer
 
     async def received(self, count: int) -> None:
-        async with asyncio.timeout(5):
-            while len(self.requests) < count:
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.requests) >= count)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not happened():
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -60,14 +70,19 @@ async def receiver() -> Receiver:
 
 
 @pytest.fixture
-async def channel(receiver: Receiver) -> AsyncIterator[grpc.aio.Channel]:
+async def endpoint(receiver: Receiver) -> AsyncIterator[str]:
     server = grpc.aio.server()
     pb_grpc.add_MetricsServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield channel
+    yield f"127.0.0.1:{port}"
     await server.stop(0)
+
+
+@pytest.fixture
+async def channel(endpoint: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(endpoint) as channel:
+        yield channel
 
 
 @pytest.fixture
@@ -81,9 +96,24 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+def settings(endpoint: str = "") -> ServiceSettings:
+    return ServiceSettings(
+        grpc_port=0,
+        http_port=9082,
+        mesh_key=SecretStr("k" * 32),
+        environment="test",
+        otel_exporter_otlp_endpoint=endpoint,
+    )
+
+
 @pytest.fixture
-def push(instruments: Instruments, channel: grpc.aio.Channel, clock: ManualClock) -> MetricsPush:
-    return MetricsPush(instruments, channel, instance="shop-1", clock=clock)
+def metrics_push(instruments: Instruments, clock: ManualClock) -> MetricsPush:
+    return MetricsPush("shop", settings(), instruments, clock)
+
+
+@pytest.fixture
+def push(metrics_push: MetricsPush, channel: grpc.aio.Channel) -> Push:
+    return partial(metrics_push.push, channel)
 
 
 def emit(instruments: Instruments) -> None:
@@ -128,23 +158,23 @@ def labels_of(point: Any) -> frozenset[tuple[str, str]]:
 
 
 async def test_what_is_pushed_is_what_the_page_shows(
-    instruments: Instruments, push: MetricsPush, receiver: Receiver
+    instruments: Instruments, push: Push, receiver: Receiver
 ) -> None:
     emit(instruments)
     page = generate_latest(instruments.registry).decode()
 
-    assert await push.push()
+    assert await push()
 
     assert as_sent(receiver.requests[0]) == on_the_page(page)
     assert as_sent(receiver.requests[0])["orders_created_total", frozenset({("outcome", "done")})] == 3
 
 
 async def test_sums_are_monotonic_and_cumulative_since_the_start(
-    instruments: Instruments, push: MetricsPush, receiver: Receiver, clock: ManualClock
+    instruments: Instruments, push: Push, receiver: Receiver, clock: ManualClock
 ) -> None:
     clock.advance(60)
 
-    await push.push()
+    await push()
 
     metrics = {
         metric.name: metric for metric in receiver.requests[0].resource_metrics[0].scope_metrics[0].metrics
@@ -158,8 +188,8 @@ async def test_sums_are_monotonic_and_cumulative_since_the_start(
     assert point.time_unix_nano == int(clock.now().timestamp()) * 1_000_000_000
 
 
-async def test_units_are_those_of_otlp(push: MetricsPush, receiver: Receiver) -> None:
-    await push.push()
+async def test_units_are_those_of_otlp(push: Push, receiver: Receiver) -> None:
+    await push()
 
     metrics = receiver.requests[0].resource_metrics[0].scope_metrics[0].metrics
     units = {metric.name: metric.unit for metric in metrics}
@@ -169,38 +199,49 @@ async def test_units_are_those_of_otlp(push: MetricsPush, receiver: Receiver) ->
     assert units["orders_value_minor_total"] == "{minor}"
 
 
-async def test_the_resource_names_service_and_process(push: MetricsPush, receiver: Receiver) -> None:
-    await push.push()
+async def test_the_resource_names_service_and_process(push: Push, receiver: Receiver) -> None:
+    await push()
 
     attributes = receiver.requests[0].resource_metrics[0].resource.attributes
     assert {pair.key: pair.value.string_value for pair in attributes} == {
         "service.name": "shop",
-        "service.instance.id": "shop-1",
+        "service.namespace": "tillmesh",
+        "service.version": version("tillmesh"),
+        "service.instance.id": f"{socket.gethostname()}:9082",
+        "deployment.environment.name": "test",
     }
 
 
-async def test_a_push_leaves_every_period_and_a_last_one_when_it_stops(
-    instruments: Instruments, push: MetricsPush, receiver: Receiver, clock: ManualClock
+async def test_a_push_leaves_every_period_and_a_last_one_at_the_end(
+    instruments: Instruments, endpoint: str, receiver: Receiver, clock: ManualClock
 ) -> None:
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(push.run(stop))
-        await receiver.received(1)
-        clock.advance(PERIOD_SECONDS)
-        await receiver.received(2)
-        instruments.counter("orders_created_total").labels(outcome="lost").inc()
-        stop.set()
+    running = asyncio.create_task(MetricsPush("shop", settings(endpoint), instruments, clock).run())
+    await receiver.received(1)
+    await until(lambda: clock.sleepers == 1)
+    clock.advance(PERIOD_SECONDS)
+    await receiver.received(2)
+    instruments.counter("orders_created_total").labels(outcome="lost").inc()
 
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
     assert len(receiver.requests) == 3
     assert as_sent(receiver.requests[2])["orders_created_total", frozenset({("outcome", "lost")})] == 1
 
 
+async def test_without_an_endpoint_nothing_is_pushed(metrics_push: MetricsPush) -> None:
+    await metrics_push.run()
+
+    assert metrics_push._endpoint == ""
+
+
 async def test_a_receiver_that_hangs_costs_its_deadline_and_is_counted(
-    instruments: Instruments, push: MetricsPush, receiver: Receiver
+    instruments: Instruments, push: Push, receiver: Receiver
 ) -> None:
     receiver.is_frozen = True
 
-    assert not await push.push(deadline_seconds=0.05)
+    assert not await push(deadline_seconds=0.05)
 
     assert outcomes(instruments) == {"accepted": 0, "partial": 0, "failed": 1}
 
@@ -209,34 +250,34 @@ async def test_a_receiver_that_is_gone_is_counted_and_said_once(
     instruments: Instruments, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
-        push = MetricsPush(instruments, channel, instance="shop-1", clock=clock)
+        push = MetricsPush("shop", settings(), instruments, clock)
         for _ in range(3):
-            assert not await push.push(deadline_seconds=0.5)
+            assert not await push.push(channel, deadline_seconds=0.5)
 
     assert outcomes(instruments)["failed"] == 3
     assert [record.message for record in caplog.records] == ["metrics_push_failed"]
 
 
 async def test_points_that_are_refused_are_counted_as_partial(
-    instruments: Instruments, push: MetricsPush, receiver: Receiver
+    instruments: Instruments, push: Push, receiver: Receiver
 ) -> None:
     receiver.answer.partial_success.rejected_data_points = 2
 
-    assert not await push.push()
+    assert not await push()
 
     receiver.answer.Clear()
-    assert await push.push()
+    assert await push()
     assert outcomes(instruments) == {"accepted": 1, "partial": 1, "failed": 0}
 
 
-async def test_a_metric_that_cannot_be_told_never_raises(instruments: Instruments, push: MetricsPush) -> None:
+async def test_a_metric_that_cannot_be_told_never_raises(instruments: Instruments, push: Push) -> None:
     class Faulty:
         def collect(self) -> Any:
             raise RuntimeError("broken collector")
 
     instruments.registry.register(Faulty())
 
-    assert not await push.push()
+    assert not await push()
     assert outcomes(instruments)["failed"] == 1
 
 

@@ -68,6 +68,21 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert refused.value.faults == ("MESH_KEY: is required",)
 
 
+@pytest.mark.parametrize("endpoint", ["collector:4317", "http://collector:4317", "http://collector:4317/"])
+def test_an_endpoint_may_be_a_url_or_a_target(endpoint: str) -> None:
+    settings = load(ServiceSettings, {**ENOUGH, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+
+    assert settings.otel_exporter_otlp_endpoint == "collector:4317"
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["collector", "https://collector:4317", "http://collector:4317/v1/traces"]
+)
+def test_an_endpoint_that_could_not_work_is_refused(endpoint: str) -> None:
+    with pytest.raises(BadSettings, match="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: must be host:port"):
+        load(ServiceSettings, {**ENOUGH, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint})
+
+
 def test_a_secret_is_in_no_message_even_when_a_validator_quotes_it() -> None:
     with pytest.raises(BadSettings) as refused:
         load(KeyedSettings, {**ENOUGH, "PROVIDER_KEY": "pk_canary"})
