@@ -1,0 +1,1 @@
+"""The services: one package each, all the same shape; none imports another."""

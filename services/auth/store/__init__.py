@@ -1,0 +1,1 @@
+"""What auth keeps, and where: PostgreSQL, Redis, and faithful fakes of both."""
