@@ -81,7 +81,6 @@ class SentryReporter(ErrorReporter):
             event_scrubber=EventScrubber([*DEFAULT_DENYLIST, *SENSITIVE_NAMES], recursive=True),
             include_local_variables=False,
             include_source_context=False,
-            send_default_pii=False,
             max_breadcrumbs=0,
             default_integrations=False,
             auto_enabling_integrations=False,
