@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sqlite3
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 
 from sandbox.app import Settings, build
-from sandbox.server import running
+from sandbox.server import listen, running
 from sandbox.stripe.store import IN_MEMORY
 from sandbox.stripe.webhooks import Destination
 
@@ -94,9 +95,10 @@ def main(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
         sys.stderr.writelines(f"sandbox: {fault}\n" for fault in error.faults)
         return _BAD_SETTING
     try:
-        listening = _listen(options)
+        listening = listen(options.host, options.port)
     except OSError as error:
-        sys.stderr.write(f"sandbox: cannot listen on {options.host}:{options.port}: {error.strerror}\n")
+        reason = os.strerror(error.errno or 0)
+        sys.stderr.write(f"sandbox: cannot listen on {options.host}:{options.port}: {reason}\n")
         return 1
     asyncio.run(_serve(app, listening))
     return 0
@@ -107,11 +109,6 @@ def _app(settings: Settings) -> Starlette:
         return build(settings)
     except sqlite3.Error as error:
         raise BadSettings([f"STATE_PATH: {error}: {settings.state_path}"]) from None
-
-
-def _listen(options: Options) -> socket.socket:
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    return socket.create_server((options.host, options.port), family=family, backlog=1024)
 
 
 async def _serve(app: Starlette, listening: socket.socket) -> None:
