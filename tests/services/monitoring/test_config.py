@@ -47,7 +47,9 @@ def test_every_fault_is_named_at_once() -> None:
         assert part in fault
 
 
-@pytest.mark.parametrize("address", ["host:70000", "http://host:99999", "http://host:0", "unix:", ":1 2:3", ""])
+@pytest.mark.parametrize(
+    "address", ["host:70000", "http://host:99999", "http://host:0", "unix:", ":1 2:3", ""]
+)
 def test_an_address_that_cannot_be_called_is_refused(address: str) -> None:
     with pytest.raises(BadSettings):
         targets(f"auth={address}")

@@ -20,10 +20,13 @@ class LostTransitions(Signals):
     def __init__(self) -> None:
         self.lost: list[str] = []
 
+    @override
     def node_changed(self, transition: Transition, reason: str) -> None: ...
 
+    @override
     def mesh_changed(self, mesh: Mesh) -> None: ...
 
+    @override
     def transition_lost(self, transition: Transition) -> None:
         self.lost.append(transition.node)
 

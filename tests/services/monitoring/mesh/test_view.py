@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from typing_extensions import override
 
 from servicekit.clock import ManualClock
 from services.monitoring.mesh import History, Mesh, MeshView, NodeState, Signals, Transition
@@ -15,12 +16,15 @@ class RecordedSignals(Signals):
         self.meshes: list[Mesh] = []
         self.lost: list[Transition] = []
 
+    @override
     def node_changed(self, transition: Transition, reason: str) -> None:
         self.changes.append((transition.node, transition.state, reason))
 
+    @override
     def mesh_changed(self, mesh: Mesh) -> None:
         self.meshes.append(mesh)
 
+    @override
     def transition_lost(self, transition: Transition) -> None:
         self.lost.append(transition)
 
