@@ -107,7 +107,7 @@ def declared(service: str, folder: Path = TELEMETRY) -> dict[str, Declaration]:
     Raises:
         BadDeclaration: A file is wrong, or a name is declared twice.
     """
-    files = [folder / "servicekit.yaml", folder / f"{service}.yaml"]
+    files = dict.fromkeys([folder / "servicekit.yaml", folder / f"{service}.yaml"])
     declarations = [one for file in files if file.exists() for one in read(file)]
     repeated = [name for name, times in Tally(one.name for one in declarations).items() if times > 1]
     if repeated:

@@ -103,7 +103,9 @@ F = TypeVar("F", Counter, Gauge, Histogram)
 
 
 class Instruments:
-    """The instruments of one process, made from its declarations.
+    """The instruments of one process, made from its declarations when they are first asked for.
+
+    So a process shows what it measures, and no zeros for a database that it does not have.
 
     Args:
         service: Whose declarations to read, beside those of every process.
@@ -119,7 +121,7 @@ class Instruments:
         self.service = service
         self.registry = registry or CollectorRegistry()
         self.declarations = declared(service, folder)
-        self._families = {name: self._made(one) for name, one in self.declarations.items()}
+        self._families: dict[str, Counter | Gauge | Histogram] = {}
 
     def counter(self, name: str) -> Counter:
         """The counter so declared, or `Undeclared`."""
@@ -135,6 +137,8 @@ class Instruments:
 
     def _of(self, name: str, kind: type[F]) -> F:
         family = self._families.get(name)
+        if family is None and name in self.declarations:
+            family = self._families[name] = self._made(self.declarations[name])
         if isinstance(family, kind):
             return family
         raise Undeclared(f"no {kind.__name__.lower()} {name} in {self.service}.yaml or servicekit.yaml")

@@ -96,12 +96,22 @@ def test_two_processes_in_one_do_not_share_a_registry(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(SHOP)
     first, second = Instruments("shop", folder=tmp_path), Instruments("shop", folder=tmp_path)
 
+    second.counter("starts_total")
     first.counter("starts_total").inc()
 
     assert shown(second, "starts_total") == {(): 0}
 
 
+def test_what_is_never_asked_for_is_not_shown(instruments: Instruments) -> None:
+    instruments.counter("starts_total")
+
+    assert [metric.name for metric in instruments.registry.collect()] == ["starts"]
+
+
 def test_only_declared_names_are_shown(instruments: Instruments) -> None:
+    for name, declaration in instruments.declarations.items():
+        getattr(instruments, declaration.type)(name)
+
     page = generate_latest(instruments.registry).decode()
 
     names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}

@@ -172,6 +172,7 @@ async def test_what_is_pushed_is_what_the_page_shows(
 async def test_sums_are_monotonic_and_cumulative_since_the_start(
     instruments: Instruments, push: Push, receiver: Receiver, clock: ManualClock
 ) -> None:
+    emit(instruments)
     clock.advance(60)
 
     await push()
@@ -188,7 +189,10 @@ async def test_sums_are_monotonic_and_cumulative_since_the_start(
     assert point.time_unix_nano == int(clock.now().timestamp()) * 1_000_000_000
 
 
-async def test_units_are_those_of_otlp(push: Push, receiver: Receiver) -> None:
+async def test_units_are_those_of_otlp(instruments: Instruments, push: Push, receiver: Receiver) -> None:
+    emit(instruments)
+    instruments.gauge("process_resident_bytes").set(1)
+
     await push()
 
     metrics = receiver.requests[0].resource_metrics[0].scope_metrics[0].metrics
