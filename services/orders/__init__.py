@@ -1,0 +1,1 @@
+"""Products, stock and orders: takes a basket, reserves it, has it paid, hands it over."""

@@ -1,0 +1,66 @@
+"""The `Signals` port, with the instruments declared in `observability/telemetry/orders.yaml`.
+
+Imports no model: use cases know nothing of metrics, and metrics nothing of them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from servicekit.instruments import Instruments
+
+
+class Amount(Protocol):
+    """Money, as far as it is counted."""
+
+    @property
+    def currency_code(self) -> str:
+        """ISO 4217."""
+        ...
+
+    @property
+    def minor_units(self) -> int:
+        """In the currency's smallest unit."""
+        ...
+
+
+class OrderMetrics:
+    """Counts orders, their value, and how long they took."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._created = instruments.counter("orders_created_total")
+        self._refused = instruments.counter("orders_refused_total")
+        self._settled = instruments.counter("orders_settled_total")
+        self._rejected = instruments.counter("orders_rejected_total")
+        self._value = instruments.counter("order_value_minor_units_total")
+        self._seconds = instruments.histogram("order_settlement_seconds")
+        self._answered_open = instruments.counter("orders_answered_open_total")
+        self._repeated = instruments.counter("order_payment_repeats_total")
+
+    def order_created(self) -> None:
+        """An order was accepted."""
+        self._created.inc()
+
+    def order_refused(self, reason: str) -> None:
+        """An order was refused; nothing of it is kept."""
+        self._refused.labels(reason=reason).inc()
+
+    def order_completed(self, total: Amount, seconds: float) -> None:
+        """An order was paid."""
+        self._settled.labels(outcome="completed").inc()
+        self._value.labels(currency=total.currency_code).inc(total.minor_units)
+        self._seconds.labels(outcome="completed").observe(seconds)
+
+    def order_rejected(self, reason: str, seconds: float) -> None:
+        """An order's payment was refused."""
+        self._settled.labels(outcome="rejected").inc()
+        self._rejected.labels(reason=reason).inc()
+        self._seconds.labels(outcome="rejected").observe(seconds)
+
+    def order_answered_open(self) -> None:
+        """A caller had to be answered before its order was settled."""
+        self._answered_open.inc()
+
+    def payment_repeated(self, cause: str) -> None:
+        """A payment step has to be made again."""
+        self._repeated.labels(cause=cause).inc()

@@ -1,0 +1,111 @@
+"""RPCs: decode, one use case, encode. What each promises stands in its proto."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from tillmesh.orders.v1 import (
+    inventory_pb2,
+    inventory_pb2_grpc,
+    orders_pb2,
+    orders_pb2_grpc,
+    products_pb2,
+    products_pb2_grpc,
+)
+from typing_extensions import override
+
+from services.orders import wire
+from services.orders.usecases import Catalogue, Ordering, Stockroom
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ProductsServicer(products_pb2_grpc.ProductsServiceServicer):
+    """See products.proto."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    @override
+    async def ListProducts(
+        self, request: products_pb2.ListProductsRequest, context: Context
+    ) -> products_pb2.ListProductsResponse:
+        """See the proto."""
+        page = await self._catalogue.list(request.page_size, request.page_token)
+        products = [wire.product(product) for product in page.items]
+        return products_pb2.ListProductsResponse(products=products, next_page_token=page.next_token)
+
+    @override
+    async def GetProduct(
+        self, request: products_pb2.GetProductRequest, context: Context
+    ) -> products_pb2.GetProductResponse:
+        """See the proto."""
+        product = await self._catalogue.get(request.sku)
+        return products_pb2.GetProductResponse(product=wire.product(product))
+
+    @override
+    async def CreateProduct(
+        self, request: products_pb2.CreateProductRequest, context: Context
+    ) -> products_pb2.CreateProductResponse:
+        """See the proto."""
+        price = wire.money_of(request.price)
+        product = await self._catalogue.add(
+            request.sku, request.name, price, request.minimum_age, wire.fingerprint(request)
+        )
+        return products_pb2.CreateProductResponse(product=wire.product(product))
+
+
+class InventoryServicer(inventory_pb2_grpc.InventoryServiceServicer):
+    """See inventory.proto."""
+
+    def __init__(self, stockroom: Stockroom) -> None:
+        self._stockroom = stockroom
+
+    @override
+    async def GetStock(
+        self, request: inventory_pb2.GetStockRequest, context: Context
+    ) -> inventory_pb2.GetStockResponse:
+        """See the proto."""
+        stock = await self._stockroom.get(request.sku)
+        return inventory_pb2.GetStockResponse(stock=wire.stock(stock))
+
+    @override
+    async def Restock(
+        self, request: inventory_pb2.RestockRequest, context: Context
+    ) -> inventory_pb2.RestockResponse:
+        """See the proto."""
+        stock = await self._stockroom.restock(request.sku, request.quantity, wire.fingerprint(request))
+        return inventory_pb2.RestockResponse(stock=wire.stock(stock))
+
+
+class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
+    """See orders.proto."""
+
+    def __init__(self, ordering: Ordering) -> None:
+        self._ordering = ordering
+
+    @override
+    async def CreateOrder(
+        self, request: orders_pb2.CreateOrderRequest, context: Context
+    ) -> orders_pb2.CreateOrderResponse:
+        """See the proto."""
+        order = await self._ordering.place(wire.basket_of(request), wire.fingerprint(request))
+        return orders_pb2.CreateOrderResponse(order=wire.order(order))
+
+    @override
+    async def GetOrder(
+        self, request: orders_pb2.GetOrderRequest, context: Context
+    ) -> orders_pb2.GetOrderResponse:
+        """See the proto."""
+        order = await self._ordering.get(request.id)
+        return orders_pb2.GetOrderResponse(order=wire.order(order))
+
+    @override
+    async def ListOrders(
+        self, request: orders_pb2.ListOrdersRequest, context: Context
+    ) -> orders_pb2.ListOrdersResponse:
+        """See the proto."""
+        page = await self._ordering.list(request.page_size, request.page_token, wire.state_of(request.state))
+        orders = [wire.order(order) for order in page.items]
+        return orders_pb2.ListOrdersResponse(orders=orders, next_page_token=page.next_token)

@@ -1,0 +1,1 @@
+"""Where orders, products and stock are kept."""

@@ -1,0 +1,121 @@
+"""Protobuf to model and back: total functions, no decisions."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from tillmesh.money.v1 import money_pb2
+from tillmesh.orders.v1 import inventory_pb2, orders_pb2, products_pb2
+from tillmesh.payments.v1 import payments_pb2
+
+from services.orders.model import (
+    Basket,
+    BasketLine,
+    Money,
+    Order,
+    OrderLine,
+    OrderState,
+    Payment,
+    PaymentId,
+    PaymentState,
+    Product,
+    Stock,
+)
+
+_STATE_PREFIX: Final = "ORDER_STATE_"
+_STATE_NAMES: Final[dict[int, str]] = {
+    orders_pb2.ORDER_STATE_UNSPECIFIED: "",
+    **{orders_pb2.OrderState.Value(f"{_STATE_PREFIX}{state}"): state for state in OrderState},
+}
+_PAYMENT_STATES: Final = {
+    payments_pb2.PAYMENT_STATE_CREATED: PaymentState.CREATED,
+    payments_pb2.PAYMENT_STATE_AUTHORIZED: PaymentState.AUTHORIZED,
+    payments_pb2.PAYMENT_STATE_CAPTURED: PaymentState.CAPTURED,
+    payments_pb2.PAYMENT_STATE_DECLINED: PaymentState.DECLINED,
+}
+
+
+def fingerprint(request: Message) -> bytes:
+    """SHA-256 of the request: equal for equal requests, within one version of this program."""
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+
+
+def money_of(money: money_pb2.Money) -> Money:
+    """An amount."""
+    return Money(money.currency_code, money.minor_units)
+
+
+def money(money: Money) -> money_pb2.Money:
+    """An amount."""
+    return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)
+
+
+def basket_of(request: orders_pb2.CreateOrderRequest) -> Basket:
+    """A basket, as asked for."""
+    return Basket(
+        lines=tuple(BasketLine(line.sku, line.quantity) for line in request.lines),
+        cards=tuple(tender.card.payment_method for tender in request.tenders),
+    )
+
+
+def state_of(state: int) -> str:
+    """The name of a state in our words; empty for none, the bare number for one we do not know."""
+    return _STATE_NAMES.get(state, str(state))
+
+
+def order(order: Order) -> orders_pb2.Order:
+    """An order."""
+    return orders_pb2.Order(
+        id=order.id,
+        state=orders_pb2.OrderState.Value(f"{_STATE_PREFIX}{order.state}"),
+        state_reason=order.state_reason,
+        lines=[_line(line) for line in order.lines],
+        total=money(order.total),
+        payment_id=order.payment_id or "",
+        placed_by=order.placed_by,
+        create_time=_timestamp(order.created_at),
+        update_time=_timestamp(order.updated_at),
+    )
+
+
+def product(product: Product) -> products_pb2.Product:
+    """A product."""
+    return products_pb2.Product(
+        sku=product.sku,
+        name=product.name,
+        price=money(product.price),
+        minimum_age=product.minimum_age,
+        create_time=_timestamp(product.created_at),
+    )
+
+
+def stock(stock: Stock) -> inventory_pb2.Stock:
+    """A stock."""
+    return inventory_pb2.Stock(
+        sku=stock.sku,
+        on_hand=stock.on_hand,
+        reserved=stock.reserved,
+        available=stock.available,
+        update_time=_timestamp(stock.updated_at),
+    )
+
+
+def payment_of(payment: payments_pb2.Payment) -> Payment:
+    """A payment; a state that we do not know tells us nothing of the money."""
+    state = _PAYMENT_STATES.get(payment.state, PaymentState.UNKNOWN)
+    return Payment(PaymentId(payment.id), state, payment.decline_reason)
+
+
+def _line(line: OrderLine) -> orders_pb2.OrderLine:
+    unit_price = money(line.unit_price)
+    return orders_pb2.OrderLine(sku=line.sku, name=line.name, quantity=line.quantity, unit_price=unit_price)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp

@@ -1,0 +1,92 @@
+"""Background loops: settle leased orders, and look for those that another replica settled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from opentelemetry.trace import Tracer
+
+from servicekit.outbox import Job, Outbox, OutboxWorker, Retries
+
+from servicekit.clock import Clock
+from servicekit.errors import StoreUnavailable
+from servicekit.instruments import Instruments
+from servicekit.logs import logger
+from services.orders.model import Errand, ErrandId, OrderId
+from services.orders.ports import Store
+from services.orders.usecases import Settlements, Settling
+
+LOOK_SECONDS: Final = 1.0
+"""How often the store is asked about awaited orders: only another replica's news comes this way."""
+
+UNTIL_SETTLED: Final = Retries(max_attempts=10_000, longest_seconds=10)
+"""An order is tried for half a day of silence and heals within seconds of its end.
+
+Giving up is not a way out of an unknown payment: the stock would be held with nobody at work on it.
+"""
+
+log = logger(__name__)
+
+
+class SettlingWorker:
+    """Leases errands and settles their orders. Once it stops, nobody here waits for a settlement."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        settling: Settling,
+        settlements: Settlements,
+        instruments: Instruments | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._settling = settling
+        self._settlements = settlements
+        self._worker = OutboxWorker(
+            outbox, self._settle, retries=UNTIL_SETTLED, instruments=instruments, tracer=tracer
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set and the work at hand is done or given back."""
+        try:
+            await self._worker.run(stop)
+        finally:
+            self._settlements.release()
+
+    async def _settle(self, job: Job) -> None:
+        await self._settling.settle(Errand(ErrandId(job.id), OrderId(job.key), job.token))
+
+
+class SettlementLook:
+    """Looks into the store for awaited orders that are settled."""
+
+    def __init__(self, settlements: Settlements, store: Store, clock: Clock) -> None:
+        self._settlements = settlements
+        self._store = store
+        self._clock = clock
+        self._is_blind = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every `LOOK_SECONDS` until `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(self._look_on())
+            await stop.wait()
+            looking.cancel()
+
+    async def _look_on(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            try:
+                await self._settlements.look(self._store)
+            except StoreUnavailable as fault:
+                self._see(blind=True, why=fault.message)
+            else:
+                self._see(blind=False)
+
+    def _see(self, *, blind: bool, why: str = "") -> None:
+        """Log when the store goes away and when it is back, not while it stays so."""
+        if blind and not self._is_blind:
+            log.warning("settlements_unseen", reason=why)
+        if self._is_blind and not blind:
+            log.info("settlements_seen_again")
+        self._is_blind = blind
