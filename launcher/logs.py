@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 _BLOCK_BYTES = 64 * 1024
 _HEAD = frozenset({"ts", "level", "service", "event"})
@@ -39,8 +39,8 @@ class Line:
             f"{name}={_value(said[name])}" for name in said if name not in _HEAD | _NOT_SHOWN | set(_LAST)
         ]
         request = [f"request_id={said['request_id']}"] if said.get("request_id") else []
-        stack = [f"\n{said['error_stack'].rstrip()}"] if said.get("error_stack") else []
-        return " ".join([head, str(said.get("event", "")), *facts, *request, *stack])
+        line = " ".join([head, str(said.get("event", "")), *facts, *request])
+        return f"{line}\n{said['error_stack'].rstrip()}" if said.get("error_stack") else line
 
 
 class LogFile:
@@ -51,6 +51,12 @@ class LogFile:
         self._file: BinaryIO | None = None
         self._unfinished = b""
         self._time = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
 
     def tail(self, count: int) -> list[Line]:
         """The last lines there are; `added` goes on from there."""
@@ -73,13 +79,12 @@ class LogFile:
         """What was written since the last call."""
         if self._file is not None and self._was_replaced(self._file):
             yield from map(self._line, self._split(self._file.read()))
-            self.close()
+            self._close()
         file = self._opened()
         if file is not None:
             yield from map(self._line, self._split(file.read()))
 
-    def close(self) -> None:
-        """Let go of the file."""
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
         self._file, self._unfinished = None, b""

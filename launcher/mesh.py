@@ -67,7 +67,7 @@ class Mesh:
         self._clock = clock
         self._credentials = Credentials.kept(self._files.credentials)
         self._stores = Stores(settings)
-        self._roster = Roster(self._files.processes, screen.changed)
+        self._roster = Roster(self._files.processes, screen.changed, clock)
         self._stop = asyncio.Event()
         self._failure: CommandFailed | None = None
 

@@ -114,16 +114,22 @@ def _own_settings(name: str, around: Surroundings) -> dict[str, str]:
             "STRIPE_API_KEY": secrets.stripe_api_key,
             "STRIPE_WEBHOOK_SECRET": secrets.stripe_webhook_secret,
         },
-        "monitoring": {"WATCH_TARGETS": ",".join(f"{peer}={target(ports, peer)}" for peer in SERVICES)},
+        "monitoring": {"WATCH_TARGETS": _watched(ports)},
     }
     return settings[name]
+
+
+def _watched(ports: PortTable) -> str:
+    addresses = {name: target(ports, name) for name in SERVICES}
+    addresses["gateway"] = f"http://{HOST}:{ports['gateway']['http']}/health/ready"
+    return ",".join(f"{name}={address}" for name, address in addresses.items())
 
 
 def _gateway(around: Surroundings) -> ProcessSpec:
     ports = around.ports["gateway"]
     told = {f"{name.upper()}_TARGET": target(around.ports, name) for name in SERVICES}
-    told |= {"REDIS_URL": around.redis_url, "HTTP_HOST": HOST}
-    told |= {"HTTP_PORT": str(ports["http"]), "METRICS_PORT": str(ports["metrics"])}
+    told |= {"API_HOST": HOST, "API_PORT": str(ports["http"]), "GRPC_HOST": HOST, "GRPC_PORT": "0"}
+    told |= {"HTTP_HOST": HOST, "HTTP_PORT": str(ports["metrics"])}
     return ProcessSpec(
         name="gateway",
         argv=_python("gateway"),

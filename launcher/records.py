@@ -7,7 +7,6 @@ against when it started, so a file that a dead supervisor left misleads nobody.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -18,6 +17,7 @@ from launcher.errors import NothingRuns
 from launcher.files import read_json, write_private
 from launcher.identity import Identity
 from launcher.ports import HOST
+from servicekit.clock import Clock
 
 SUPERVISOR = "tillmesh"
 """The name under which the supervisor lists itself."""
@@ -81,8 +81,9 @@ class ProcessRecord:
 class Roster:
     """The records of one mesh. Every change is written to the file before `changed` hears of it."""
 
-    def __init__(self, path: Path, changed: Callable[[ProcessRecord], None]) -> None:
+    def __init__(self, path: Path, changed: Callable[[ProcessRecord], None], clock: Clock) -> None:
         self._path = path
+        self._clock = clock
         self._changed = changed
         self._records: dict[str, ProcessRecord] = {}
 
@@ -97,7 +98,8 @@ class Roster:
 
     def running(self, name: str, identity: Identity | None, probe: Probe) -> None:
         """Note that a process was started."""
-        self._change(name, state=ProcessState.RUNNING, identity=identity, probe=probe, started_at=time.time())
+        started_at = self._clock.now().timestamp()
+        self._change(name, state=ProcessState.RUNNING, identity=identity, probe=probe, started_at=started_at)
 
     def ended(self, name: str, state: ProcessState) -> None:
         """Note that a process is gone: for now (RESTARTING) or for good (STOPPED)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -19,16 +20,16 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the last lines, and with --follow all that come."""
     if options.lines < 0:
         raise BadUsage("--lines must not be below 0.")
-    logs = {path: LogFile(path) for path in _paths(settings, options.service)}
-    _print(
-        merged(chain.from_iterable(log.tail(options.lines) for log in logs.values()), options.lines), options
-    )
-    while options.follow:
-        time.sleep(_POLL_SECONDS)
-        for path in _paths(settings, options.service):
-            logs.setdefault(path, LogFile(path))
-        added = list(chain.from_iterable(log.added() for log in logs.values()))
-        _print(merged(added, len(added)), options)
+    with ExitStack() as open_logs:
+        logs = {path: open_logs.enter_context(LogFile(path)) for path in _paths(settings, options.service)}
+        last = chain.from_iterable(log.tail(options.lines) for log in logs.values())
+        _print(merged(last, options.lines), options)
+        while options.follow:
+            time.sleep(_POLL_SECONDS)
+            for path in set(_paths(settings, options.service)) - set(logs):
+                logs[path] = open_logs.enter_context(LogFile(path))
+            added = list(chain.from_iterable(log.added() for log in logs.values()))
+            _print(merged(added, len(added)), options)
     return EXIT_OK
 
 
