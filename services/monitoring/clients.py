@@ -17,14 +17,14 @@ from typing_extensions import override
 
 from servicekit.clock import Clock
 from services.monitoring.config import WatchTarget
-from services.monitoring.mesh import Health, HealthSource, NodeState
+from services.monitoring.mesh import SERVER, Health, HealthSource, NodeState
 from services.monitoring.wire import mesh as mesh_wire
 
 PERIOD_SECONDS = 1.0
 DEADLINE_SECONDS = 2.0
 """On one question: who takes longer cannot be heard."""
 
-_LISTED_BY_HAND = ("", "liveness", "readiness", "startup")
+_LISTED_BY_HAND = (SERVER, "liveness", "readiness", "startup")
 """What is asked for one by one where `List` (2024) is not implemented. What it needs stays hidden."""
 
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
@@ -88,7 +88,7 @@ class GrpcHealth(HealthSource):
     async def _watch(self) -> None:
         """Ask anew whenever the service as a whole flips. Where Watch fails, the ticks go on alone."""
         while True:
-            call = self._stub.Watch(health_pb2.HealthCheckRequest(service=""))
+            call = self._stub.Watch(health_pb2.HealthCheckRequest(service=SERVER))
             try:
                 async for _ in call:
                     self._due.set()
@@ -153,7 +153,7 @@ class HttpHealth(HealthSource):
                 return "cannot be reached"
             if answer.status_code not in _PAGE_STATES:
                 return f"answered HTTP {answer.status_code} when asked for its health"
-            hear({"": _PAGE_STATES[answer.status_code]})
+            hear(mesh_wire.health_of_page(_PAGE_STATES[answer.status_code], answer.content))
             await self._clock.sleep(PERIOD_SECONDS)
 
     @override

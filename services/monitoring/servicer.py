@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -42,4 +43,8 @@ class MetricsServicer(MetricsServiceServicer):
         self, request: otlp_pb.ExportMetricsServiceRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> otlp_pb.ExportMetricsServiceResponse:
         """See the protocol: what is refused is said in `partial_success`, and must not be sent again."""
-        return otlp_wire.answer(self._values.receive(otlp_wire.pushes(request)))
+        receipts = []
+        for push in otlp_wire.pushes(request):
+            receipts.append(self._values.receive(push))
+            await asyncio.sleep(0)  # a large push must not keep the loop from everybody else
+        return otlp_wire.answer(receipts)

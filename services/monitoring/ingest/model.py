@@ -106,7 +106,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What one sender pushed at once.
+    """What one sender pushed, or a part of it.
 
     Attributes:
         sender: Who; `None` where it did not say.
@@ -125,11 +125,6 @@ class Receipt:
 
     accepted: int
     refused: tuple[Refused, ...]
-
-    @property
-    def refused_points(self) -> int:
-        """How many points were refused, for whatever reason."""
-        return sum(refusal.points for refusal in self.refused)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from servicekit.clock import Clock
@@ -50,16 +50,12 @@ class LastValues:
         self._limits = limits or Limits()
         self._senders: dict[Sender, _Kept] = {}
 
-    def receive(self, pushes: Iterable[Push]) -> Receipt:
+    def receive(self, push: Push) -> Receipt:
         """Keep what can be kept, and say of every point what became of it."""
-        accepted = 0
-        refused: list[Refused] = []
-        for push in pushes:
-            refusals = [*push.refused, *self._keep(push)]
-            accepted += len(push.samples) - (len(refusals) - len(push.refused))
-            refused += refusals
-        self._signals.points_received(accepted, refused)
-        return Receipt(accepted, tuple(refused))
+        refused_here = tuple(self._keep(push))
+        receipt = Receipt(len(push.samples) - len(refused_here), (*push.refused, *refused_here))
+        self._signals.points_received(receipt.accepted, receipt.refused)
+        return receipt
 
     def silence(self) -> None:
         """Mark the senders that have not been heard for too long. Call it every second or so."""

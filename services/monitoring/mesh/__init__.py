@@ -6,11 +6,21 @@ to guess. Knows no protocol and no store.
 """
 
 from services.monitoring.mesh.history import History
-from services.monitoring.mesh.model import Edge, Health, Mesh, Node, NodeState, Transition, root_causes
+from services.monitoring.mesh.model import (
+    SERVER,
+    Edge,
+    Health,
+    Mesh,
+    Node,
+    NodeState,
+    Transition,
+    root_causes,
+)
 from services.monitoring.mesh.ports import HealthSource, Signals, TransitionStore
 from services.monitoring.mesh.view import MeshView
 
 __all__ = [
+    "SERVER",
     "Edge",
     "Health",
     "HealthSource",

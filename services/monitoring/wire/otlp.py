@@ -1,13 +1,14 @@
 """OTLP metrics to the words of ingest. Total: whatever a sender can encode comes out as a push.
 
-Source: opentelemetry-proto 1.x, metrics.proto; which attributes name a sender is the
-OpenTelemetry specification's "Prometheus and OpenMetrics Compatibility".
+Source: opentelemetry-proto 1.x, metrics.proto. A sender's job and instance are as in the
+OpenTelemetry specification's "Prometheus and OpenMetrics Compatibility", less the namespace.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as pb
@@ -26,6 +27,12 @@ from services.monitoring.ingest import (
     Sender,
 )
 
+POINTS_AT_ONCE = 500
+"""About 5 ms of work."""
+
+_MOST_ATTRIBUTES = 128
+"""Of a point or a resource: the limit that OpenTelemetry's SDKs set themselves. More are not even read."""
+
 _LONGEST_NAME = 100
 """Characters of a metric's name in a message: names are the sender's, and may be long."""
 
@@ -33,44 +40,48 @@ _Point: TypeAlias = metrics_pb2.NumberDataPoint | metrics_pb2.HistogramDataPoint
 
 
 def pushes(request: pb.ExportMetricsServiceRequest) -> Iterator[Push]:
-    """What the request says, one push for each resource."""
+    """What the request says: for each resource one push or more, none so large that others must wait."""
     for resource in request.resource_metrics:
-        samples: list[Sample] = []
-        refused: list[Refused] = []
-        for scope in resource.scope_metrics:
-            for metric in scope.metrics:
-                for one in _samples(metric):
-                    if isinstance(one, Sample):
-                        samples.append(one)
-                    else:
-                        refused.append(one)
-        yield Push(_sender(resource.resource.attributes), samples, refused)
+        sender = _sender(resource.resource.attributes)
+        points = (
+            point for scope in resource.scope_metrics for metric in scope.metrics for point in _points(metric)
+        )
+        yield _push(sender, list(itertools.islice(points, POINTS_AT_ONCE)))
+        while part := list(itertools.islice(points, POINTS_AT_ONCE)):
+            yield _push(sender, part)
 
 
-def answer(receipt: Receipt) -> pb.ExportMetricsServiceResponse:
+def answer(receipts: Iterable[Receipt]) -> pb.ExportMetricsServiceResponse:
     """A partial success that counts what was refused and says why; empty when nothing was."""
-    if not receipt.refused:
-        return pb.ExportMetricsServiceResponse()
     points: Counter[Reason] = Counter()
     example: dict[Reason, str] = {}
-    for refusal in receipt.refused:
+    for refusal in (refusal for receipt in receipts for refusal in receipt.refused):
         points[refusal.reason] += refusal.points
         example.setdefault(refusal.reason, refusal.metric[:_LONGEST_NAME])
+    if not points:
+        return pb.ExportMetricsServiceResponse()
     message = "; ".join(f"{reason}: {points[reason]}, first in {example[reason]!r}" for reason in points)
     return pb.ExportMetricsServiceResponse(
         partial_success=pb.ExportMetricsPartialSuccess(
-            rejected_data_points=receipt.refused_points, error_message=f"refused: {message}"
+            rejected_data_points=points.total(), error_message=f"refused: {message}"
         )
     )
 
 
-def _sender(attributes: Iterable[KeyValue]) -> Sender | None:
+def _push(sender: Sender | None, points: list[Sample | Refused]) -> Push:
+    samples = [point for point in points if isinstance(point, Sample)]
+    return Push(sender, samples, [point for point in points if isinstance(point, Refused)])
+
+
+def _sender(attributes: Sequence[KeyValue]) -> Sender | None:
+    if len(attributes) > _MOST_ATTRIBUTES:
+        return None
     named = {attribute.key: attribute.value.string_value for attribute in attributes}
     job = named.get("service.name", "")
     return Sender(job, named.get("service.instance.id", "")) if job else None
 
 
-def _samples(metric: metrics_pb2.Metric) -> Iterator[Sample | Refused]:
+def _points(metric: metrics_pb2.Metric) -> Iterator[Sample | Refused]:
     data = metric.WhichOneof("data")
     if data is None:  # no points: nothing to keep and nothing to refuse
         return
@@ -105,14 +116,14 @@ def _numbers(
     name: str, kind: Kind, points: Iterable[metrics_pb2.NumberDataPoint]
 ) -> Iterator[Sample | Refused]:
     for point in points:
+        data = point.WhichOneof("value")
         labels = _labels(point.attributes)
-        if _has_no_value(point) or point.WhichOneof("value") is None:
+        if _has_no_value(point) or data is None:
             yield Refused(Reason.NO_VALUE, name)
-        elif labels is None:
-            yield Refused(Reason.BAD_LABELS, name)
+        elif isinstance(labels, Reason):
+            yield Refused(labels, name)
         else:
-            is_double = point.WhichOneof("value") == "as_double"
-            value = point.as_double if is_double else float(point.as_int)
+            value = point.as_double if data == "as_double" else float(point.as_int)
             yield Sample(name, labels, kind, value, point.time_unix_nano)
 
 
@@ -121,8 +132,8 @@ def _histograms(name: str, points: Iterable[metrics_pb2.HistogramDataPoint]) -> 
         labels = _labels(point.attributes)
         if _has_no_value(point):
             yield Refused(Reason.NO_VALUE, name)
-        elif labels is None:
-            yield Refused(Reason.BAD_LABELS, name)
+        elif isinstance(labels, Reason):
+            yield Refused(labels, name)
         else:
             value = Histogram(
                 tuple(point.explicit_bounds),
@@ -137,13 +148,15 @@ def _has_no_value(point: _Point) -> bool:
     return bool(point.flags & metrics_pb2.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
 
 
-def _labels(attributes: Iterable[KeyValue]) -> Labels | None:
-    """Sorted, without empty values, which mean the same as none; `None` for what no label can hold."""
+def _labels(attributes: Sequence[KeyValue]) -> Labels | Reason:
+    """Sorted, without empty values, which mean the same as none; or why they are no labels."""
+    if len(attributes) > _MOST_ATTRIBUTES:
+        return Reason.TOO_MANY_LABELS
     labels: dict[str, str] = {}
     for attribute in attributes:
         value = _text(attribute.value)
         if value is None or attribute.key in labels:
-            return None
+            return Reason.BAD_LABELS
         labels[attribute.key] = value
     return tuple(sorted((name, value) for name, value in labels.items() if value))
 

@@ -249,7 +249,7 @@ async def test_a_service_that_publishes_names_without_end_is_not_listened_to(clo
 
 
 @contextlib.asynccontextmanager
-async def page(*answers: int | None) -> AsyncIterator[str]:
+async def page(*answers: int | None, body: str = "") -> AsyncIterator[str]:
     """An HTTP server that gives these answers in turn; `None` for none at all."""
     left = list(answers)
     never = asyncio.Event()
@@ -260,13 +260,45 @@ async def page(*answers: int | None) -> AsyncIterator[str]:
             code = left.pop(0)
             if code is None:
                 await never.wait()
-            writer.write(f"HTTP/1.1 {code} Any\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            head = f"HTTP/1.1 {code} Any\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            writer.write((head + body).encode())
             await writer.drain()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/health/ready"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/health"
         never.set()
+
+
+PAGES = {
+    "no body": ("", {}),
+    "no JSON": ("<html>", {}),
+    "no object": ("[1]", {}),
+    "no checks": ('{"status": "pass"}', {}),
+    "checks that are no object": ('{"checks": []}', {}),
+    "JSON without end": ("[" * 100_000, {}),
+    "checks that pass, warn and fail": (
+        '{"checks": {"a": [{"status": "pass"}], "b": [{"status": "warn"}], "c": [{"status": "fail"}]}}',
+        {"a": UP, "b": UP, "c": DOWN},
+    ),
+    "one part of a check fails": (
+        '{"checks": {"a": [{"status": "pass"}, {"status": "fail"}]}}',
+        {"a": DOWN},
+    ),
+    "checks that say nothing": (
+        '{"checks": {"a": [], "b": [7], "c": [{}], "d": "pass", "e": [{"status": []}]}}',
+        dict.fromkeys("abcde", UNKNOWN),
+    ),
+    "checks that contradict the answer": ('{"checks": {"": [{"status": "fail"}]}}', {}),
+}
+
+
+@pytest.mark.parametrize(("body", "checks"), PAGES.values(), ids=PAGES)
+async def test_the_checks_of_a_page_are_heard_whatever_its_body(
+    clock: ManualClock, body: str, checks: dict[str, NodeState]
+) -> None:
+    async with page(200, body=body) as url, Ear(HttpHealth(url, clock)) as ear:
+        assert await ear.next() == {"": UP} | checks
 
 
 async def test_a_page_is_asked_each_second_and_200_is_serving_and_503_is_not(clock: ManualClock) -> None:

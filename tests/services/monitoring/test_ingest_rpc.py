@@ -1,5 +1,6 @@
 """OTLP by a real client over a real server: what is kept, and what hostile bodies get."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
@@ -23,6 +24,7 @@ from services.monitoring.servicer import MetricsServicer
 
 CUMULATIVE = m.AGGREGATION_TEMPORALITY_CUMULATIVE
 DELTA = m.AGGREGATION_TEMPORALITY_DELTA
+NO_CONTEXT: Any = None
 NOW = int(ManualClock().now().timestamp() * 1_000_000_000)
 
 
@@ -212,6 +214,20 @@ async def test_a_push_from_nobody_is_refused_whole(export: Callable[..., Any], v
     assert values.latest("g") == []
 
 
+async def test_a_resource_with_attributes_without_end_is_nobody(
+    channel: grpc.aio.Channel, values: LastValues
+) -> None:
+    attributes = [attribute("service.name", "orders"), *(attribute(f"a{n}", "x") for n in range(10_000))]
+    metrics = m.ResourceMetrics(
+        resource=Resource(attributes=attributes), scope_metrics=[m.ScopeMetrics(metrics=[gauge(point())])]
+    )
+    stub = pb_grpc.MetricsServiceStub(channel)  # type: ignore[no-untyped-call]
+
+    answer = await stub.Export(pb.ExportMetricsServiceRequest(resource_metrics=[metrics]), timeout=10)
+
+    assert answer.partial_success.error_message == "refused: unidentified_sender: 1, first in 'g'"
+
+
 async def test_a_flood_of_series_is_cut_at_the_limit_and_told_in_one_line(
     export: Callable[..., Any], values: LastValues
 ) -> None:
@@ -222,6 +238,26 @@ async def test_a_flood_of_series_is_cut_at_the_limit_and_told_in_one_line(
     assert refusal.rejected_data_points == 4_900
     assert refusal.error_message == "refused: too_many_series: 4900, first in 'g'"
     assert len(values.latest("g")) == 100
+
+
+async def test_during_a_flood_everybody_else_has_a_turn_every_500_points(values: LastValues) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    flood = [gauge(*(point() for _ in range(1_000))) for _ in range(10)]
+    resource = m.ResourceMetrics(scope_metrics=[m.ScopeMetrics(metrics=flood)])
+    working = asyncio.create_task(others())
+    await MetricsServicer(values).Export(
+        pb.ExportMetricsServiceRequest(resource_metrics=[resource]), NO_CONTEXT
+    )
+    working.cancel()
+
+    assert turns >= 20
 
 
 async def test_what_servicekit_pushes_is_accepted_whole(

@@ -86,7 +86,7 @@ def sample(clock: ManualClock, **changed: Any) -> Sample:
 
 
 def pushed(values: LastValues, *samples: Sample, sender: Sender | None = ORDERS) -> Receipt:
-    return values.receive([Push(sender, samples)])
+    return values.receive(Push(sender, samples))
 
 
 def test_the_last_value_of_a_series_is_what_was_pushed_last(clock: ManualClock, values: LastValues) -> None:
