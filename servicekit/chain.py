@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from opentelemetry.instrumentation.grpc import aio_server_interceptor
@@ -41,7 +41,9 @@ SLOW_SECONDS = 1.0
 
 _UNTOUCHED = ("/grpc.health.v1.", "/grpc.reflection.")
 
-Context = grpc.aio.ServicerContext[Any, Any]
+# Generic in their stubs only.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Unary = Callable[[Any, Context], Awaitable[Any]]
 Streaming = Callable[[Any, Context], AsyncIterator[Any]]
 
@@ -64,8 +66,9 @@ class TooManyCalls(Refusal):
 class _Wrapped:
     """One RPC's handlers, made once: with and without a span around them."""
 
-    unsampled: grpc.RpcMethodHandler[Any, Any]
-    sampled: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]]
+    rule: MethodRule
+    unsampled: Handler
+    sampled: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 
 
 class Chain(grpc.aio.ServerInterceptor):
@@ -96,26 +99,24 @@ class Chain(grpc.aio.ServerInterceptor):
         self.most_calls = most_calls
         self.running: set[asyncio.Task[Any]] = set()
         self._sample_ratio = sample_ratio
-        self._spans = aio_server_interceptor(tracer_provider=tracers)
+        self._spans = aio_server_interceptor(tracer_provider=tracers)  # type: ignore[no-untyped-call] # untyped
         self._handlers: dict[str, _Wrapped] = {}
 
     @override
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> Handler | None:
         wrapped = self._handlers.get(handler_call_details.method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None or handler_call_details.method.startswith(_UNTOUCHED):
                 return handler
             wrapped = self._wrap(handler_call_details.method, handler)
-        if not self._is_sampled(handler_call_details):
+        if not wrapped.rule.ours or not self._is_sampled(handler_call_details):
             return wrapped.unsampled
-        spanned: grpc.RpcMethodHandler[Any, Any] = await self._spans.intercept_service(
-            wrapped.sampled, handler_call_details
-        )
+        spanned: Handler = await self._spans.intercept_service(wrapped.sampled, handler_call_details)
         return spanned
 
     async def drained(self) -> None:
@@ -132,14 +133,14 @@ class Chain(grpc.aio.ServerInterceptor):
         sample_next_root()
         return True
 
-    def _wrap(self, path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> _Wrapped:
+    def _wrap(self, path: str, handler: Handler) -> _Wrapped:
         rule = rule_of(path)
         spanned = _around(handler, self, rule, sampled=True)
 
-        async def sampled(_: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        async def sampled(_: grpc.HandlerCallDetails) -> Handler:
             return spanned
 
-        wrapped = _Wrapped(_around(handler, self, rule, sampled=False), sampled)
+        wrapped = _Wrapped(rule, _around(handler, self, rule, sampled=False), sampled)
         self._handlers[path] = wrapped
         return wrapped
 
@@ -168,8 +169,9 @@ class _Call:
         self._sampled = sampled
         self._started = time.perf_counter()
         self._code = grpc.StatusCode.OK
-        self._metadata = dict(context.invocation_metadata() or ())
-        self._remaining = context.time_remaining()
+        # Binary values end in -bin, and nothing here reads one.
+        self._metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
+        self._remaining: float | None = context.time_remaining()
         self._request = chain.admission.read(self._metadata, self._remaining)
         if not sampled:
             self._request.traceparent = self._metadata.get(TRACEPARENT) or new_traceparent()
@@ -196,7 +198,6 @@ class _Call:
         refusal = self._refusal(error, budget)
         self._code = code_of(refusal)
         await self._context.abort(self._code, refusal.message, trailers_of(refusal))
-        raise AssertionError("abort() does not return")
 
     def cancelled(self) -> None:
         self._code = grpc.StatusCode.CANCELLED
@@ -232,27 +233,26 @@ class _Call:
         return Internal("something went wrong on our side", metadata={ERROR_ID: error_id})
 
 
-def _around(
-    handler: grpc.RpcMethodHandler[Any, Any], chain: Chain, rule: MethodRule, *, sampled: bool
-) -> grpc.RpcMethodHandler[Any, Any]:
+def _around(handler: Handler, chain: Chain, rule: MethodRule, *, sampled: bool) -> Handler:
     """The same RPC with everything around it."""
-    serializers = {
-        "request_deserializer": handler.request_deserializer,
-        "response_serializer": handler.response_serializer,
-    }
+    inner: Any = handler  # typed for the synchronous server
     if handler.response_streaming:
-        make, behavior = (
-            (grpc.stream_stream_rpc_method_handler, handler.stream_stream)
-            if handler.request_streaming
-            else (grpc.unary_stream_rpc_method_handler, handler.unary_stream)
-        )
-        return make(_streaming(behavior, chain, rule, sampled=sampled), **serializers)
-    make, behavior = (
-        (grpc.stream_unary_rpc_method_handler, handler.stream_unary)
-        if handler.request_streaming
-        else (grpc.unary_unary_rpc_method_handler, handler.unary_unary)
+        make: Any = grpc.unary_stream_rpc_method_handler
+        behavior = inner.unary_stream
+        if handler.request_streaming:
+            make, behavior = grpc.stream_stream_rpc_method_handler, inner.stream_stream
+        answer: Any = _streaming(behavior, chain, rule, sampled=sampled)
+    else:
+        make, behavior = grpc.unary_unary_rpc_method_handler, inner.unary_unary
+        if handler.request_streaming:
+            make, behavior = grpc.stream_unary_rpc_method_handler, inner.stream_unary
+        answer = _unary(behavior, chain, rule, sampled=sampled)
+    made: Handler = make(
+        answer,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
     )
-    return make(_unary(behavior, chain, rule, sampled=sampled), **serializers)
+    return made
 
 
 def _unary(behavior: Unary, chain: Chain, rule: MethodRule, *, sampled: bool) -> Unary:

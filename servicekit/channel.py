@@ -97,13 +97,13 @@ class _Outgoing:
         self._services = services
         self._durations: Histogram = instruments.histogram("rpc_client_duration_seconds")
         self._rules: dict[str, MethodRule] = {}
-        unary, streaming, *_ = aio_client_interceptors(tracer_provider=tracers)
+        unary, streaming, *_ = aio_client_interceptors(tracer_provider=tracers)  # type: ignore[no-untyped-call] # untyped
         self.unary_spans = unary
         self.streaming_spans = streaming
 
     def rule(self, details: grpc.aio.ClientCallDetails) -> MethodRule:
-        # A str by its type, bytes in truth (grpc issue 31092).
-        path = details.method.decode() if isinstance(details.method, bytes) else details.method
+        method: Any = details.method  # a str by its type, bytes in truth (grpc issue 31092)
+        path: str = method.decode() if isinstance(method, bytes) else method
         if path not in self._rules:
             self._rules[path] = rule_of(path)
         return self._rules[path]

@@ -12,7 +12,7 @@ used, so a service comes up, NOT_SERVING, while what it needs is still away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
@@ -38,7 +38,7 @@ from servicekit.tokens import ServiceTokens
 S = TypeVar("S", bound=ServiceSettings)
 Servicer = TypeVar("Servicer")
 
-Work = Callable[[asyncio.Event], Awaitable[None]]
+Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """A background loop: returns soon after its event is set."""
 KeySet = Callable[[], Awaitable[Mapping[str, Any]]]
 """Answers a JSON Web Key Set."""
@@ -82,7 +82,7 @@ class Kit(Generic[S]):
     reporter: ErrorReporter
     service_tokens: ServiceTokens
     lifetime: AsyncExitStack
-    servicers: list[Callable[[grpc.aio.Server], None]] = field(default_factory=list)
+    servicers: list[Callable[[Any], None]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     works: list[tuple[str, Work]] = field(default_factory=list)
     front: Front | None = None

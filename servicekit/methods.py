@@ -30,6 +30,7 @@ class MethodRule:
     """What holds for one RPC.
 
     Attributes:
+        ours: True for our own API; other people's protocols begin and continue no traces here.
         path: As on the wire, such as `/tillmesh.orders.v1.OrdersService/GetOrder`.
         service: Full name of the service.
         method: Name of the RPC.
@@ -45,6 +46,7 @@ class MethodRule:
     path: str
     service: str
     method: str
+    ours: bool = True
     public: bool = False
     internal: bool = False
     roles: frozenset[Role] = frozenset()
@@ -66,7 +68,7 @@ def rule_of(path: str) -> MethodRule:
     """
     service, _, method = path.lstrip("/").partition("/")
     if not service.startswith(OURS):
-        return MethodRule(path, service, method, public=True, repeatable=True)
+        return MethodRule(path, service, method, ours=False, public=True, repeatable=True)
     found = descriptor_pool.Default().FindServiceByName(service)
     return rule_from(found.methods_by_name[method])
 

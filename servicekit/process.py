@@ -21,9 +21,10 @@ from servicekit.kit import Kit, S
 from servicekit.logs import logger
 from servicekit.methods import OURS, rule_from
 from servicekit.metrics_page import MetricsPage
-from servicekit.migrations import Migration
 from servicekit.otlp import MetricsPush
 from servicekit.published_keys import API, published_keys
+from servicekit.schema import OwnSchema
+from servicekit.settings import PostgresSettings
 from servicekit.tokens import UserTokens
 from servicekit.vitals import watch_vitals
 
@@ -83,15 +84,16 @@ class Process(Generic[S]):
             server, grpc_port = await self._start_grpc(chain)
             front = self._start_front()
             self._start_background()
-            log.info("process_started", grpc_port=grpc_port, http_port=http_port, pid_checks=len(kit.checks))
+            log.info("process_started", grpc_port=grpc_port, http_port=http_port)
             await stop.wait()
             await self._drain(server, chain, front)
 
     def _migrate_if_asked(self) -> None:
-        if self._kit.settings.migrate:
-            migration = Migration(self._kit.name, self._kit.settings)
-            self._kit.check(Check("schema", migration.done))
-            self._kit.work("migrate", migration.run)
+        settings: object = self._kit.settings
+        if self._kit.settings.migrate and isinstance(settings, PostgresSettings):
+            schema = OwnSchema(self._kit.name, settings.database_url.get_secret_value())
+            self._kit.check(Check("schema", schema.probe))
+            self._kit.work("migrate", schema.run)
 
     def _start_metrics(self, serving: AsyncExitStack) -> int:
         kit, settings = self._kit, self._kit.settings

@@ -22,7 +22,7 @@ API = auth_pb2.DESCRIPTOR
 
 def published_keys(channel: grpc.aio.Channel) -> KeySet:
     """Fetches the key set over `channel`; what refuses it raises a `Refusal`."""
-    stub: auth_pb2_grpc.AuthServiceAsyncStub = auth_pb2_grpc.AuthServiceStub(channel)  # type: ignore[assignment] # one generated class, two types
+    stub: auth_pb2_grpc.AuthServiceAsyncStub = auth_pb2_grpc.AuthServiceStub(channel)
 
     async def fetch() -> Mapping[str, Any]:
         try:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_ON,
+    Decision,
     ParentBased,
     Sampler,
     SamplingResult,
@@ -28,6 +29,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
+from servicekit.context import current
 from servicekit.correlation import trace_place
 from servicekit.logs import logger
 from servicekit.resource import resource_attributes
@@ -114,7 +116,7 @@ def context_from_traceparent(traceparent: str, tracestate: str = "") -> Context:
 
 
 class _Root(Sampler):
-    """Samples roots that the chain has chosen; of those begun outside a call, a share by trace id."""
+    """Samples roots that the chain has chosen, none inside other calls, and elsewhere a share by trace id."""
 
     def __init__(self, ratio: float) -> None:
         self._share = TraceIdRatioBased(ratio)
@@ -132,6 +134,8 @@ class _Root(Sampler):
     ) -> SamplingResult:
         is_chosen = _next_root_is_sampled.get()
         _next_root_is_sampled.set(False)
+        if not is_chosen and current().traceparent:
+            return SamplingResult(Decision.DROP)  # the request's trace is not recorded, and stays so
         sampler = ALWAYS_ON if is_chosen else self._share
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 

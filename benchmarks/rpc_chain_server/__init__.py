@@ -1,0 +1,1 @@
+"""The two servers that `rpc_chain` compares."""
