@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
+import asyncpg
 from typing_extensions import override
 
+from servicekit.errors import StoreUnavailable
 from servicekit.postgres import Database, Query
 from services.monitoring.mesh import NodeState, Transition, TransitionStore
 
@@ -32,14 +35,25 @@ class PostgresTransitions(TransitionStore):
 
     @override
     async def add(self, transitions: Sequence[Transition]) -> None:
-        await self._database.execute(
-            _ADD,
-            [one.node for one in transitions],
-            [one.state.value for one in transitions],
-            [one.since for one in transitions],
-        )
+        with _missing_table():
+            await self._database.execute(
+                _ADD,
+                [one.node for one in transitions],
+                [one.state.value for one in transitions],
+                [one.since for one in transitions],
+            )
 
     @override
     async def history(self, node: str, limit: int) -> Sequence[Transition]:
-        rows = await self._database.fetch(_HISTORY, node, limit)
+        with _missing_table():
+            rows = await self._database.fetch(_HISTORY, node, limit)
         return [Transition(row["node"], NodeState(row["state"]), row["since"]) for row in rows]
+
+
+@contextlib.contextmanager
+def _missing_table() -> Iterator[None]:
+    """We begin to write before readiness, so the migration may still be under way: that passes."""
+    try:
+        yield
+    except asyncpg.UndefinedTableError:
+        raise StoreUnavailable("the table is not there yet") from None

@@ -74,3 +74,16 @@ async def test_a_database_that_is_away_is_said_to_be() -> None:
 
     with pytest.raises(StoreUnavailable):
         await store.add([transition(0)])
+
+
+async def test_a_database_that_is_not_migrated_yet_is_away_too(
+    make_database: Callable[[str | None], str],
+) -> None:
+    database = Database(PostgresSettings(database_url=SecretStr(make_database(None))))
+    store = PostgresTransitions(database)
+
+    with pytest.raises(StoreUnavailable):
+        await store.add([transition(0)])
+    with pytest.raises(StoreUnavailable):
+        await store.history("orders", 1)
+    await database.close()
