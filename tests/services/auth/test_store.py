@@ -261,6 +261,7 @@ async def test_of_several_first_keys_one_is_kept(store: Store) -> None:
     async def add(number: int) -> None:
         async with store.transaction() as tables:
             await tables.signing_keys.add_first(signing_key(number))
+            await asyncio.sleep(0.01)  # not kept yet: the others must wait for it
 
     await asyncio.gather(*map(add, range(5)))
 
