@@ -24,20 +24,24 @@ _TIMEOUT_SHARE = 0.9
 """Of the period: a check that takes longer counts as failed before the next begins."""
 
 
+Probe = Callable[[], Awaitable[None]]
+"""Returns when all is well, raises when it is not; cancelled at its timeout."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing that must work.
 
     Attributes:
         name: Published as `dependency/<name>`.
-        probe: Returns when all is well, raises when it is not. Cancelled at its timeout.
+        probe: Asked once a period.
         own: True for our own stores, without which we are not ready; False for peers.
         period_seconds: From the start of one probe to the start of the next.
         failures_to_go_down: Failures in a row until the check fails; one success brings it back.
     """
 
     name: str
-    probe: Callable[[], Awaitable[None]]
+    probe: Probe
     own: bool = True
     period_seconds: float = 1.0
     failures_to_go_down: int = 1

@@ -10,9 +10,6 @@ from typing import Any
 import uvicorn
 from typing_extensions import override
 
-HEADER_BYTES = 16 * 1024
-"""Request line and headers; the application answers 431 itself below this."""
-
 
 class FrontServer:
     """Serves one ASGI application on sockets that are bound already.
@@ -21,19 +18,26 @@ class FrontServer:
         app: The application.
         listening: Bound and listening.
         drain_seconds: How long requests that are running may take to end.
+        protocol: What reads HTTP: uvicorn's own on httptools, which has no limits on heads,
+            or a factory of such protocols that have.
     """
 
-    def __init__(self, app: Any, listening: socket.socket, drain_seconds: float) -> None:  # noqa: ANN401 - ASGI has no type of its own
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401 - ASGI has no type of its own
+        listening: socket.socket,
+        drain_seconds: float,
+        protocol: Any = "httptools",  # noqa: ANN401 - a name, or what uvicorn calls
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
-            http="httptools",
+            http=protocol,
             proxy_headers=False,  # uvicorn would trust X-Forwarded-For from loopback
             server_header=False,
-            h11_max_incomplete_event_size=HEADER_BYTES,
             timeout_graceful_shutdown=int(drain_seconds),
         )
         self._server = _Server(config)

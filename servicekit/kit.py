@@ -25,12 +25,13 @@ from redis.asyncio import Redis
 
 from servicekit import redis
 from servicekit.channel import open_channel
-from servicekit.checks import Check
+from servicekit.checks import Check, Probe
 from servicekit.clock import Clock, MakeId
 from servicekit.errors import PeerUnavailable
 from servicekit.health import Health
 from servicekit.instruments import Instruments
 from servicekit.postgres import Database
+from servicekit.schema import OwnSchema
 from servicekit.sentry import ErrorReporter
 from servicekit.settings import PostgresSettings, RedisSettings, ServiceSettings
 from servicekit.tokens import ServiceTokens
@@ -48,11 +49,12 @@ PEER_FAILURES = 3
 
 @dataclass(frozen=True)
 class Front:
-    """An ASGI application and where it is served."""
+    """An ASGI application, where it is served, and what reads HTTP for it."""
 
     app: Any
     host: str
     port: int
+    protocol: Any = "httptools"
 
 
 @dataclass
@@ -88,12 +90,23 @@ class Kit(Generic[S]):
     front: Front | None = None
     key_set: KeySet | None = None
 
-    def postgres(self) -> Database:
-        """This service's database, checked as `postgres`. Asks nothing of the server yet."""
+    def postgres(self, *, required: bool = True) -> Database:
+        """This service's database, checked as `postgres`. Asks nothing of the server yet.
+
+        Where the settings ask for it, its schema is brought up to date first.
+
+        Args:
+            required: False for a service that serves without it for a while: it stays ready.
+        """
         settings = cast("PostgresSettings", self.settings)
         database = Database(settings, self.instruments, self.tracers.get_tracer("tillmesh.postgres"))
         self.lifetime.push_async_callback(database.close)
-        self.check(Check("postgres", database.ping))
+        probe: Probe = database.ping
+        if self.settings.migrate:
+            schema = OwnSchema(self.name, settings.database_url.get_secret_value())
+            self.work("migrate", schema.run)
+            probe = _both(schema.probe, database.ping)
+        self.check(Check("postgres", probe, own=required))
         return database
 
     def redis(self) -> Redis:
@@ -144,12 +157,20 @@ class Kit(Generic[S]):
         """Verify users' tokens with these keys instead of those that auth publishes."""
         self.key_set = source
 
-    def asgi(self, app: Any, host: str, port: int) -> None:  # noqa: ANN401 - ASGI has no type of its own
+    def asgi(self, front: Front) -> None:
         """Serve an ASGI application; for the gateway."""
-        self.front = Front(app, host, port)
+        self.front = front
 
 
-def _answers(channel: grpc.aio.Channel) -> Callable[[], Awaitable[None]]:
+def _both(first: Probe, second: Probe) -> Probe:
+    async def probe() -> None:
+        await first()
+        await second()
+
+    return probe
+
+
+def _answers(channel: grpc.aio.Channel) -> Probe:
     """A probe that asks a peer how it is, by the standard protocol."""
     stub = health_pb2_grpc.HealthStub(channel)
 

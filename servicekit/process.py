@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from servicekit.admission import Admission
 from servicekit.chain import Chain
-from servicekit.checks import Check, Checks
+from servicekit.checks import Checks
 from servicekit.front import FrontServer, bound_socket
 from servicekit.health import HealthServicer
 from servicekit.kit import Kit, S
@@ -23,8 +23,6 @@ from servicekit.methods import OURS, rule_from
 from servicekit.metrics_page import MetricsPage
 from servicekit.otlp import MetricsPush
 from servicekit.published_keys import API, published_keys
-from servicekit.schema import OwnSchema
-from servicekit.settings import PostgresSettings
 from servicekit.tokens import UserTokens
 from servicekit.vitals import watch_vitals
 
@@ -78,7 +76,6 @@ class Process(Generic[S]):
             kit.tracers,
             sample_ratio=settings.otel_traces_sampler_arg,
         )
-        self._migrate_if_asked()
         async with AsyncExitStack() as serving:
             http_port = self._start_metrics(serving)
             server, grpc_port = await self._start_grpc(chain)
@@ -87,13 +84,6 @@ class Process(Generic[S]):
             log.info("process_started", grpc_port=grpc_port, http_port=http_port)
             await stop.wait()
             await self._drain(server, chain, front)
-
-    def _migrate_if_asked(self) -> None:
-        settings: object = self._kit.settings
-        if self._kit.settings.migrate and isinstance(settings, PostgresSettings):
-            schema = OwnSchema(self._kit.name, settings.database_url.get_secret_value())
-            self._kit.check(Check("schema", schema.probe))
-            self._kit.work("migrate", schema.run)
 
     def _start_metrics(self, serving: AsyncExitStack) -> int:
         kit, settings = self._kit, self._kit.settings
@@ -136,7 +126,7 @@ class Process(Generic[S]):
             listening = bound_socket(front.host, front.port)
         except OSError as fault:
             raise CannotStart(f"cannot listen on {front.host}:{front.port}: {fault.strerror}") from None
-        server = FrontServer(front.app, listening, self._kit.settings.drain_seconds)
+        server = FrontServer(front.app, listening, self._kit.settings.drain_seconds, front.protocol)
         self._works.append(self._begin("front", server.run()))
         log.info("front_started", port=listening.getsockname()[1])
         return server

@@ -60,7 +60,7 @@ def _take_in_metrics(kit: Kit[MonitoringSettings]) -> None:
 
 def _follow_the_mesh(kit: Kit[MonitoringSettings]) -> None:
     signals = MeshSignals(kit.instruments)
-    history = History(PostgresTransitions(kit.postgres()), signals)
+    history = History(PostgresTransitions(kit.postgres(required=False)), signals)
     sources = {target.name: source_for(target, kit.clock) for target in kit.settings.watch_targets}
     view = MeshView(sources, kit.clock, history, signals)
     kit.add(add_MeshServiceServicer_to_server, MeshServicer(view))
