@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from servicekit.outbox import Outbox
 from tillmesh.orders.v1.inventory_pb2_grpc import add_InventoryServiceServicer_to_server
 from tillmesh.orders.v1.offline_pb2_grpc import (
     OfflineOrdersServiceServicer,
@@ -21,6 +20,7 @@ from tillmesh.orders.v1.products_pb2_grpc import add_ProductsServiceServicer_to_
 from tillmesh.payments.v1 import payments_pb2
 
 from servicekit.kit import Kit
+from servicekit.outbox import Outbox
 from servicekit.serve import serve
 from services.orders.clients import GrpcPayments
 from services.orders.config import OrdersSettings

@@ -7,17 +7,16 @@ from typing import Final
 
 from opentelemetry.trace import Tracer
 
-from servicekit.outbox import Job, Outbox, OutboxWorker, Retries
-
 from servicekit.clock import Clock
 from servicekit.errors import StoreUnavailable
 from servicekit.instruments import Instruments
 from servicekit.logs import logger
+from servicekit.outbox import Job, Outbox, OutboxWorker, Retries
 from services.orders.model import Errand, ErrandId, OrderId
 from services.orders.ports import Store
 from services.orders.usecases import Settlements, Settling
 
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.25
 """How often the store is asked about awaited orders: only another replica's news comes this way."""
 
 UNTIL_SETTLED: Final = Retries(max_attempts=10_000, longest_seconds=10)

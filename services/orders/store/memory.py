@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from servicekit.outbox import LeaseLost
 from typing_extensions import override
 
 from servicekit.clock import Clock, MakeId
+from servicekit.outbox import LeaseLost
 from services.orders.model import (
     Attempt,
     Delivery,

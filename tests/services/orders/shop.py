@@ -19,6 +19,7 @@ from tests.services.orders.fakes import ALICE, FINGERPRINT, MANAGER, FakePayment
 
 Lease = Callable[[], Awaitable[list[Errand]]]
 LEASE_SECONDS = 10
+PRICE = Money("EUR", 250)
 
 
 class Shop:
@@ -39,7 +40,7 @@ class Shop:
         self.stockroom = Stockroom(store, clock, uuid7)
         self.ordering = Ordering(store, self.settlements, self.signals, clock, uuid7)
 
-    async def sell(self, sku: str, *, units: int = 10, price: Money = Money("EUR", 250), age: int = 0) -> None:
+    async def sell(self, sku: str, *, units: int = 10, price: Money = PRICE, age: int = 0) -> None:
         with called_by(MANAGER):
             await self.catalogue.add(sku, f"One {sku}", price, age, FINGERPRINT)
         if units:

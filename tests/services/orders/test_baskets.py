@@ -13,9 +13,10 @@ from services.orders.usecases import baskets
 from tests.services.orders.fakes import VISA, basket
 
 MAX = 2**63 - 1
+PRICE = Money("EUR", 250)
 
 
-def product(sku: str, price: Money = Money("EUR", 250), minimum_age: int = 0) -> Product:
+def product(sku: str, price: Money = PRICE, minimum_age: int = 0) -> Product:
     return Product(Sku(sku), f"One {sku}", price, minimum_age, datetime(2026, 1, 1, tzinfo=UTC))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,9 +15,9 @@ TEN_SECONDS = 10.0
 
 
 @pytest.fixture
-async def stocked(shop: Shop) -> AsyncIterator[Shop]:
+async def stocked(shop: Shop) -> Shop:
     await shop.sell("A")
-    yield shop
+    return shop
 
 
 async def place_and_wait(shop: Shop, wanted: Basket, key: str = "", seconds: float = TEN_SECONDS) -> Order:
