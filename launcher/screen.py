@@ -68,7 +68,9 @@ class TableScreen(Screen):
         with Live(console=self._console, auto_refresh=False) as live:
             try:
                 while True:
-                    status = await asyncio.to_thread(observer.observe, roster.records())
+                    status = await asyncio.to_thread(
+                        observer.observe, roster.records(), with_memory=self._is_announced
+                    )
                     live.update(table(status), refresh=True)
                     if status.is_ready and not self._is_announced:
                         self._is_announced = True

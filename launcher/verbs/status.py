@@ -23,10 +23,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     observer = Observer()
     deadline = time.monotonic() + options.wait
     try:
-        status = observer.observe(read_records(settings.files.processes))
-        while not status.is_ready and time.monotonic() < deadline:
+        while not _look(observer, settings).is_ready and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-            status = observer.observe(read_records(settings.files.processes))
+        status = _look(observer, settings, with_memory=True)
     finally:
         observer.close()
     if options.json:
@@ -34,6 +33,10 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     else:
         _print(status, settings)
     return _exit_code(status)
+
+
+def _look(observer: Observer, settings: Settings, *, with_memory: bool = False) -> MeshStatus:
+    return observer.observe(read_records(settings.files.processes), with_memory=with_memory)
 
 
 def _print(status: MeshStatus, settings: Settings) -> None:

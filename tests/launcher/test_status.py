@@ -128,7 +128,7 @@ def test_a_database_counts_with_all_its_processes(roster: Roster) -> None:
         roster.enter([ProcessRecord("postgres")])
         roster.running("postgres", identify(parent.pid), Probe(ProbeKind.FILE, "/"))
 
-        postgres = observer.observe(roster.records()).processes[-1]
+        postgres = observer.observe(roster.records(), with_memory=True).processes[-1]
 
         parent.communicate(b"\n")
     observer.close()
