@@ -80,23 +80,21 @@ class Handling:
     @asynccontextmanager
     async def _scope(self, job: Job) -> AsyncIterator[None]:
         """The request and the trace that added the job."""
-        parent = context_from_traceparent(job.traceparent)
-        is_sampled = trace.get_current_span(parent).get_span_context().trace_flags.sampled
-        request = RequestContext(
-            request_id=job.request_id,
-            caller=Caller(job.subject),
-            synthetic=job.synthetic,
-            # As the chain does: only a trace without spans is carried by the request itself.
-            traceparent="" if is_sampled else job.traceparent,
-        )
-        attributes = {"messaging.operation.name": job.kind, "messaging.message.id": job.id}
-        with (
-            context.scope(request),
-            self._tracer.start_as_current_span(
-                f"outbox {job.kind}", context=parent, kind=SpanKind.CONSUMER, attributes=attributes
-            ),
-        ):
-            yield
+        with self._tracer.start_as_current_span(
+            f"outbox {job.kind}",
+            context=context_from_traceparent(job.traceparent),
+            kind=SpanKind.CONSUMER,
+            attributes={"messaging.operation.name": job.kind, "messaging.message.id": job.id},
+        ) as span:
+            request = RequestContext(
+                request_id=job.request_id,
+                caller=Caller(job.subject),
+                synthetic=job.synthetic,
+                # As the chain does: the request itself carries only a trace that gets no spans here.
+                traceparent="" if span.is_recording() else job.traceparent,
+            )
+            with context.scope(request):
+                yield
 
     async def _attempt(self, job: Job) -> Exception | None:
         """Handle the job under a beating lease; returns what went wrong, if anything."""

@@ -132,6 +132,19 @@ async def test_a_sampled_trace_goes_on_in_the_worker(outbox: Outbox, database: D
     assert handler.requests[0].traceparent == ""
 
 
+async def test_a_sampled_trace_goes_past_a_worker_that_makes_no_spans(
+    outbox: Outbox, database: Database
+) -> None:
+    handler = Handler()
+
+    async with at_work(OutboxWorker(outbox, handler)):
+        with context.scope(RequestContext(traceparent=SAMPLED)):
+            await add(outbox, database)
+        await drained(outbox)
+
+    assert handler.requests[0].traceparent == SAMPLED
+
+
 async def test_a_failing_job_is_tried_again_ever_later_and_then_buried(
     outbox: Outbox, database: Database, clock: ManualClock
 ) -> None:
