@@ -1,6 +1,7 @@
 """The composition root of the gateway."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from google.protobuf.descriptor import FileDescriptor
 
@@ -11,9 +12,10 @@ from gateway.health import add_pages
 from gateway.incoming import Limits
 from gateway.matching import Paths
 from gateway.peers import Peers
+from gateway.protocol import BoundedProtocol
 from gateway.routes import add_routes, our_files, peer_of
 from gateway.signals import Signals
-from servicekit.kit import Kit
+from servicekit.kit import Front, Kit
 from servicekit.published_keys import published_keys
 from servicekit.serve import serve
 from servicekit.tokens import UserTokens
@@ -42,17 +44,14 @@ async def build(kit: Kit[GatewaySettings]) -> None:
     key_set = published_keys(channels["auth"])
     kit.keys(key_set)
 
-    calls = Calls(
-        Peers(channels),
-        UserTokens(key_set, kit.clock),
-        Limits(
-            body_bytes=settings.max_body_bytes,
-            url_bytes=settings.max_url_bytes,
-            header_bytes=settings.max_header_bytes,
-            head_seconds=settings.head_seconds,
-            body_seconds=settings.body_seconds,
-        ),
+    limits = Limits(
+        body_bytes=settings.max_body_bytes,
+        url_bytes=settings.max_url_bytes,
+        header_bytes=settings.max_header_bytes,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
     )
+    calls = Calls(Peers(channels), UserTokens(key_set, kit.clock), limits)
     signals = Signals(
         kit.instruments.histogram("http_server_request_duration_seconds"),
         kit.tracers.get_tracer("tillmesh.gateway"),
@@ -61,7 +60,8 @@ async def build(kit: Kit[GatewaySettings]) -> None:
         sample_ratio=settings.otel_traces_sampler_arg,
         trusted=settings.trusted_networks,
     )
-    kit.asgi(Gateway(table, calls, signals, kit.clock), settings.api_host, settings.api_port)
+    app = Gateway(table, calls, signals, kit.clock)
+    kit.asgi(Front(app, settings.api_host, settings.api_port, partial(BoundedProtocol, limits)))
 
 
 def _apis(files: list[FileDescriptor], peer: str) -> list[FileDescriptor]:
