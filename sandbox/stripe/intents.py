@@ -88,9 +88,7 @@ def parse_create(parameters: Parameters) -> Create:
         description=parameters.text("description"),
         metadata=parameters.metadata(),
     )
-    for method in parameters.texts("payment_method_types"):
-        if method != "card":
-            raise errors.parameter_invalid("payment_method_types", f"Invalid payment method type: {method}")
+    _check_method_types(parameters)
     _check_amount(command.amount, command.currency)
     return command
 
@@ -186,6 +184,19 @@ def listed(work: Work, _: str, page: Page) -> Object:
 def found(work: Work, _: str, wanted: Search) -> Object:
     """PaymentIntents by their metadata. Stripe's index lags by up to a minute; ours does not."""
     return search.page(work, KIND, wanted, f"{URL}/search")
+
+
+def _check_method_types(parameters: Parameters) -> None:
+    """Only cards here. https://docs.stripe.com/changelog/endive/2026-09-30 took the older parameter away."""
+    if parameters.texts("payment_method_types"):
+        message = "The parameter payment_method_types is no longer supported on this API version."
+        raise errors.parameter_invalid(
+            "payment_method_types", message, "payment_method_types_no_longer_supported"
+        )
+    for method in parameters.texts("allowed_payment_method_types"):
+        if method != "card":
+            message = f"Invalid payment method type: {method}"
+            raise errors.parameter_invalid("allowed_payment_method_types", message)
 
 
 def _check_amount(amount: int, currency: str) -> None:

@@ -15,7 +15,7 @@ from sandbox.server import listen, running
 # Stripe's client for httpx hands its body over in a way that httpx deprecates.
 _LIBRARY = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
 
-CARD = {"payment_method_types": ["card"], "capture_method": "manual", "confirm": True}
+CARD = {"allowed_payment_method_types": ["card"], "capture_method": "manual", "confirm": True}
 
 
 class Sandbox:

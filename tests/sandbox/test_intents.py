@@ -102,6 +102,12 @@ async def test_a_card_that_wants_authentication_is_refused_where_nobody_can_give
         ({"amount": -5}, "parameter_invalid_integer", "amount"),
         ({"currency": "euro"}, None, "currency"),
         ({"payment_method": "pm_unheard_of"}, "resource_missing", "payment_method"),
+        (
+            {"payment_method_types": ["card"]},
+            "payment_method_types_no_longer_supported",
+            "payment_method_types",
+        ),
+        ({"allowed_payment_method_types": ["sofa"]}, None, "allowed_payment_method_types"),
         ({"colour": "red"}, "parameter_unknown", "colour"),
         ({"capture_method": "never"}, None, "capture_method"),
         ({"description": ""}, "parameter_invalid_empty", "description"),

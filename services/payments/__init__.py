@@ -1,0 +1,1 @@
+"""Money, through a payment provider: held, then taken, and never twice."""

@@ -1,0 +1,50 @@
+"""How Stripe's library reaches Stripe: httpx, with bounds of ours.
+
+The library's own client for httpx sets no bound on connections, and hands over
+bodies in a way that httpx has deprecated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+import stripe
+from typing_extensions import override
+
+
+class Transport(stripe.HTTPClient):
+    """The one method of the library's client that our calls come through.
+
+    Args:
+        timeout_seconds: Bound on each phase of a call; the whole is bounded by the caller.
+        connections: Most connections that are open; further calls wait for one.
+    """
+
+    name = "httpx"
+
+    def __init__(self, *, timeout_seconds: float, connections: int) -> None:
+        super().__init__()
+        self._client = httpx.AsyncClient(
+            timeout=timeout_seconds,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            trust_env=False,  # The environment is read in __main__ and nowhere else.
+        )
+
+    @override
+    async def request_async(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        post_data: str | None = None,
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        try:
+            answer = await self._client.request(method, url, headers=headers, content=post_data)
+        except httpx.HTTPError as error:
+            raise stripe.APIConnectionError(type(error).__name__) from error  # type: ignore[no-untyped-call]
+        return answer.content, answer.status_code, answer.headers
+
+    @override
+    async def close_async(self) -> None:
+        await self._client.aclose()
