@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +26,15 @@ class SocketFolder:
         self.path = wanted
 
     def make(self) -> Path:
-        """Make the folder anew: whatever a dead server left in it is removed. Returns its path."""
+        """Make the folder, without what a dead server left in it. Returns its path.
+
+        A temporary one stays the same for as long as it stands: clients were told its path.
+        """
+        if self._stands_elsewhere():
+            self.path = self._wanted.readlink()
+            for left in self.path.iterdir():
+                left.unlink()
+            return self.path
         self.remove()
         if len(os.fsencode(self._wanted / self._name)) <= PATH_LIMIT:
             self._wanted.mkdir(mode=0o700)
@@ -43,3 +52,10 @@ class SocketFolder:
             self._wanted.unlink()
         else:
             shutil.rmtree(self._wanted, ignore_errors=True)
+
+    def _stands_elsewhere(self) -> bool:
+        """Whether there is a temporary folder, and nobody put another in its place."""
+        if not self._wanted.is_symlink() or not self._wanted.readlink().is_dir():
+            return False
+        status = self._wanted.readlink().lstat()
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == self._owner.uid
