@@ -29,13 +29,13 @@ _POLL_SECONDS = 0.1
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run until told to stop; or behind us, until it is ready."""
     settings.files.create()
-    put_aside(settings.files.log(SUPERVISOR))
     if options.detach:
         return _run_behind_us(settings, options.port_base)
     clock = SystemClock()
     with settings.files.held():
         stop_leftovers(settings.files)
         refuse_taken(settings.ports)
+        put_aside(settings.files.log(SUPERVISOR))
         _log_to(settings.files.log(SUPERVISOR))
         asyncio.run(Mesh(settings, _screen(settings, clock, is_quiet=options.quiet), clock).run())
     return EXIT_OK
@@ -100,7 +100,8 @@ def _wait_until_ready(settings: Settings, supervisor: subprocess.Popen[bytes]) -
     try:
         while supervisor.poll() is None:
             status = observer.observe(read_records(settings.files.processes))
-            if status.is_ready:
+            # Ready may also be said by a supervisor before ours, which ours is about to notice.
+            if status.is_ready and status.processes[0].pid == supervisor.pid:
                 return None
             if time.monotonic() > deadline:
                 missing = ", ".join(status.unready())
