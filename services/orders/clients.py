@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 from tillmesh.payments.v1 import payments_pb2 as pb
@@ -17,6 +17,8 @@ from services.orders.ports import PaymentRefused, Payments, PaymentUnsettled
 
 if TYPE_CHECKING:
     from tillmesh.payments.v1.payments_pb2_grpc import PaymentsServiceAsyncStub
+
+NOT_VALID: Final = "PAYMENT_NOT_VALID"
 
 
 class GrpcPayments(Payments):
@@ -37,7 +39,7 @@ class GrpcPayments(Payments):
         except grpc.aio.AioRpcError as error:
             refusal = refusal_of(error)
             if refusal.kind is Kind.INVALID_ARGUMENT:
-                raise PaymentRefused(refusal.reason) from error
+                raise PaymentRefused(NOT_VALID) from error
             raise PaymentUnsettled("unavailable", refusal.message) from error
         return wire.payment_of(answer.payment)
 

@@ -7,7 +7,7 @@ allow is a fault of ours and raises `IllegalTransition`; no caller ever sees it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, NewType, TypeVar
@@ -100,7 +100,7 @@ class Basket:
     """
 
     lines: tuple[BasketLine, ...]
-    cards: tuple[str, ...]
+    cards: tuple[str, ...] = field(repr=False)
 
 
 class OrderState(StrEnum):
@@ -159,7 +159,7 @@ class Tender:
     """
 
     method: TenderMethod
-    handle: str
+    handle: str = field(repr=False)
     amount: Money
     payment_id: PaymentId | None = None
 

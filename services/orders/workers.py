@@ -11,13 +11,16 @@ from servicekit.clock import Clock
 from servicekit.errors import StoreUnavailable
 from servicekit.instruments import Instruments
 from servicekit.logs import logger
-from servicekit.outbox import Job, Outbox, OutboxWorker, Retries
+from servicekit.outbox import Job, Outbox, OutboxWorker, Pace, Retries
 from services.orders.model import Errand, ErrandId, OrderId
 from services.orders.ports import Store
 from services.orders.usecases import Settlements, Settling
 
 LOOK_SECONDS: Final = 0.25
 """How often the store is asked about awaited orders: only another replica's news comes this way."""
+
+PACE: Final = Pace(concurrency=64)
+"""An order at work mostly waits for the provider, which takes a second for the two calls of one."""
 
 UNTIL_SETTLED: Final = Retries(max_attempts=10_000, longest_seconds=10)
 """An order is tried for half a day of silence and heals within seconds of its end.
@@ -42,7 +45,7 @@ class SettlingWorker:
         self._settling = settling
         self._settlements = settlements
         self._worker = OutboxWorker(
-            outbox, self._settle, retries=UNTIL_SETTLED, instruments=instruments, tracer=tracer
+            outbox, self._settle, pace=PACE, retries=UNTIL_SETTLED, instruments=instruments, tracer=tracer
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -53,7 +56,8 @@ class SettlingWorker:
             self._settlements.release()
 
     async def _settle(self, job: Job) -> None:
-        await self._settling.settle(Errand(ErrandId(job.id), OrderId(job.key), job.token))
+        order = await self._settling.settle(Errand(ErrandId(job.id), OrderId(job.key), job.token))
+        log.info("order_settled", order_id=order.id, state=order.state, reason=order.state_reason)
 
 
 class SettlementLook:

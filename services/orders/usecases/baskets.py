@@ -13,7 +13,8 @@ from services.orders.usecases.fields import MAX_MINOR_UNITS, SKU_RULE, is_sku
 
 MAX_LINES: Final = 100
 MAX_QUANTITY: Final = 10_000
-_CARD_HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_CARD_HANDLE: Final = re.compile(r"(?![0-9_-]+$)[A-Za-z0-9_-]{1,255}")
+"""Never digits alone: those would be a card's number, which must not be kept."""
 
 
 def check(basket: Basket) -> None:
@@ -43,7 +44,7 @@ def _tender_violations(cards: Sequence[str]) -> Iterator[FieldViolation]:
         yield FieldViolation("tenders", "must have exactly one tender")
         return
     if not _CARD_HANDLE.fullmatch(cards[0]):
-        rule = "must be the provider's handle of a card, 1 to 255 of A-Z a-z 0-9 _ -"
+        rule = "must be the provider's handle of a card, 1 to 255 of A-Z a-z 0-9 _ -, never its number"
         yield FieldViolation("tenders[0].card.payment_method", rule)
 
 

@@ -37,8 +37,8 @@ class Settling:
         self._signals = signals
         self._clock = clock
 
-    async def settle(self, errand: Errand) -> None:
-        """Take the order as far as it goes, and finish the errand with its last step.
+    async def settle(self, errand: Errand) -> Order:
+        """Settle the order, and finish the errand with its last step; the settled order.
 
         Raises `PaymentUnsettled` while the payment's outcome is open: repeat later. Raises `OrderMoved`,
         or what the store raises for a lost lease, when another worker has taken over.
@@ -47,18 +47,19 @@ class Settling:
         if order is None:
             raise LookupError(f"errand {errand.id} names order {errand.order_id}, which is not kept")
         try:
-            await self._advance(order, errand)
+            return await self._advance(order, errand)
         except PaymentUnsettled as unsettled:
             self._signals.payment_repeated(unsettled.cause)
             raise
 
-    async def _advance(self, order: Order, errand: Errand) -> None:
+    async def _advance(self, order: Order, errand: Errand) -> Order:
         if order.is_settled:
             await self._finish(order, errand)
         if order.state is OrderState.PENDING:
             order = await self._authorize(order, errand)
         if order.state is OrderState.AUTHORIZED:
-            await self._capture(order, errand)
+            order = await self._capture(order, errand)
+        return order
 
     async def _authorize(self, order: Order, errand: Errand) -> Order:
         try:

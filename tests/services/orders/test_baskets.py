@@ -42,6 +42,8 @@ def faults(wanted: Basket) -> dict[str, str]:
         (basket(("A" * 65, 1)), "lines[0].sku"),
         (basket(("A", 1), card=""), "tenders[0].card.payment_method"),
         (basket(("A", 1), card="4242 4242 4242 4242"), "tenders[0].card.payment_method"),
+        (basket(("A", 1), card="4242424242424242"), "tenders[0].card.payment_method"),
+        (basket(("A", 1), card="4242-4242-4242-4242"), "tenders[0].card.payment_method"),
         (Basket((BasketLine("A", 1),), ()), "tenders"),
         (Basket((BasketLine("A", 1),), (VISA, VISA)), "tenders"),
     ],

@@ -58,7 +58,7 @@ async def test_a_payment_that_is_not_valid_is_refused_for_good(
     with pytest.raises(PaymentRefused) as refused:
         await payments.authorize(OrderId(uuid7()), AMOUNT, VISA)
 
-    assert refused.value.reason == "INVALID_ARGUMENT"
+    assert refused.value.reason == "PAYMENT_NOT_VALID"
 
 
 @pytest.mark.parametrize("refusal", [StoreUnavailable("away"), Mismatch("another amount")])

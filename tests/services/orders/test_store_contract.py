@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,8 +11,6 @@ from servicekit.clock import uuid7
 from servicekit.outbox import LeaseLost
 from services.orders.model import (
     Attempt,
-    Delivery,
-    DeliveryId,
     Money,
     Order,
     OrderId,
@@ -23,24 +20,18 @@ from services.orders.model import (
     PaymentId,
     Product,
     Sku,
-    Stock,
     Tender,
     TenderMethod,
 )
 from services.orders.ports import OrderMoved, Transaction
 from tests.services.orders.fakes import FINGERPRINT, OTHER_FINGERPRINT
-from tests.services.orders.shop import Shop
+from tests.services.orders.shop import PRICE, Shop
 
 A, B = Sku("A"), Sku("B")
-PRICE = Money("EUR", 250)
 
 
 class Undone(Exception):
     """What a transaction is ended with."""
-
-
-def product(shop: Shop, sku: Sku) -> Product:
-    return Product(sku, f"One {sku}", PRICE, 18, shop.clock.now())
 
 
 def line(sku: Sku, quantity: int) -> OrderLine:
@@ -69,99 +60,6 @@ async def keep(shop: Shop, *orders: Order) -> None:
     async with shop.store.transaction() as tx:
         for one in orders:
             await tx.orders.add(one)
-
-
-async def test_a_product_reads_back_as_it_was_added(any_shop: Shop) -> None:
-    async with any_shop.store.transaction() as tx:
-        added = await tx.products.add(product(any_shop, A))
-
-    assert added
-    assert await any_shop.store.products.get(A) == product(any_shop, A)
-    assert await any_shop.store.inventory.get(A) == Stock(A, 0, 0, any_shop.clock.now())
-
-
-async def test_a_sku_is_added_once(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=3)
-
-    async with any_shop.store.transaction() as tx:
-        assert not await tx.products.add(replace(product(any_shop, A), name="Another"))
-
-    assert await any_shop.units("A") == (3, 0)
-
-
-async def test_unknown_products_are_left_out(any_shop: Shop) -> None:
-    await any_shop.sell("A")
-
-    found = await any_shop.store.products.named([B, A])
-
-    assert list(found) == [A]
-
-
-async def test_products_are_paged_by_the_bytes_of_their_sku(any_shop: Shop) -> None:
-    for sku in ("B", "A-1", "A", "A.1", "A_1", "A1"):
-        await any_shop.sell(sku, units=0)
-
-    page = await any_shop.store.products.page(Sku("A"), 4)
-
-    assert [one.sku for one in page] == ["A-1", "A.1", "A1", "A_1"]
-
-
-async def test_a_delivery_reads_back_and_is_the_new_stock(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=0)
-    stock = Stock(A, 7, 0, any_shop.clock.now())
-    delivery = Delivery(DeliveryId(uuid7()), 7, "mary", stock)
-
-    async with any_shop.store.transaction() as tx:
-        assert await tx.inventory.lock(A) is not None
-        await tx.inventory.receive(delivery)
-
-    assert await any_shop.store.inventory.delivery(delivery.id) == delivery
-    assert await any_shop.store.inventory.get(A) == stock
-
-
-async def test_a_reservation_takes_what_there_is_and_names_the_rest(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=5)
-    await any_shop.sell("B", units=1)
-
-    async with any_shop.store.transaction() as tx:
-        short = await tx.inventory.reserve(
-            [line(B, 2), line(A, 5), line(Sku("UNKNOWN"), 1)], any_shop.clock.now()
-        )
-
-    assert short == {"B", "UNKNOWN"}
-    assert await any_shop.units("A") == (5, 5)
-    assert await any_shop.units("B") == (1, 0)
-
-
-async def test_reserved_units_are_not_reserved_again(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=5)
-
-    async with any_shop.store.transaction() as tx:
-        assert not await tx.inventory.reserve([line(A, 4)], any_shop.clock.now())
-    async with any_shop.store.transaction() as tx:
-        assert await tx.inventory.reserve([line(A, 2)], any_shop.clock.now()) == {"A"}
-
-
-async def test_reserved_units_are_given_back_or_handed_over(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=5)
-    async with any_shop.store.transaction() as tx:
-        await tx.inventory.reserve([line(A, 4)], any_shop.clock.now())
-
-    async with any_shop.store.transaction() as tx:
-        await tx.inventory.release([line(A, 1)], any_shop.clock.now())
-        await tx.inventory.consume([line(A, 3)], any_shop.clock.now())
-
-    assert await any_shop.units("A") == (2, 0)
-
-
-async def test_more_cannot_be_handed_over_than_is_reserved(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=5)
-
-    with pytest.raises(Exception, match="stock"):
-        async with any_shop.store.transaction() as tx:
-            await tx.inventory.consume([line(A, 1)], any_shop.clock.now())
-
-    assert await any_shop.units("A") == (5, 0)
 
 
 async def test_an_order_reads_back_as_it_was_kept(any_shop: Shop) -> None:
@@ -258,7 +156,7 @@ async def test_a_transaction_that_raises_leaves_nothing(any_shop: Shop) -> None:
 
     async def change_everything(tx: Transaction) -> None:
         await tx.attempts.claim(attempt, kept.id, any_shop.clock.now())
-        await tx.products.add(product(any_shop, B))
+        await tx.products.add(Product(B, "One B", PRICE, 0, any_shop.clock.now()))
         await tx.orders.add(kept)
         await tx.errands.add(kept.id)
         await tx.inventory.reserve(kept.lines, any_shop.clock.now())
@@ -320,30 +218,3 @@ async def test_only_the_newest_lease_finishes_an_errand(any_shop: Shop) -> None:
 
     any_shop.expire()
     assert await any_shop.lease() == []
-
-
-async def test_fifty_buyers_of_ten_units_sell_exactly_ten(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=10)
-
-    async def buy() -> frozenset[Sku]:
-        async with any_shop.store.transaction() as tx:
-            return await tx.inventory.reserve([line(A, 1)], any_shop.clock.now())
-
-    short = await asyncio.gather(*(buy() for _ in range(50)))
-
-    assert short.count(frozenset()) == 10
-    assert await any_shop.units("A") == (10, 10)
-
-
-async def test_orders_of_the_same_products_the_other_way_round_do_not_block(any_shop: Shop) -> None:
-    await any_shop.sell("A", units=40)
-    await any_shop.sell("B", units=40)
-
-    async def buy(*skus: Sku) -> frozenset[Sku]:
-        async with any_shop.store.transaction() as tx:
-            return await tx.inventory.reserve([line(sku, 1) for sku in skus], any_shop.clock.now())
-
-    short = await asyncio.gather(*(buy(A, B) if n % 2 else buy(B, A) for n in range(40)))
-
-    assert not any(short)
-    assert await any_shop.units("A") == await any_shop.units("B") == (40, 40)

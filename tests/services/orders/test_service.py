@@ -1,0 +1,252 @@
+"""The whole service on real sockets: the chain, PostgreSQL, the worker, and payments that are not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import grpc
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tillmesh.money.v1 import money_pb2
+from tillmesh.orders.v1 import (
+    inventory_pb2,
+    inventory_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
+    orders_pb2,
+    orders_pb2_grpc,
+    products_pb2,
+    products_pb2_grpc,
+)
+
+from servicekit.clock import SystemClock, uuid7
+from servicekit.errors import Kind
+from servicekit.health import Health
+from servicekit.instruments import Instruments
+from servicekit.kit import Kit
+from servicekit.process import Process
+from servicekit.sentry import NullReporter
+from servicekit.settings import load
+from servicekit.status import RemoteRefusal, refusal_of
+from servicekit.tokens import ServiceTokens
+from servicekit.tracing import Tracing
+from services.orders.config import OrdersSettings
+from services.orders.main import build
+from tests.services.orders.fakes import DECLINED, VISA, FakePayments
+from tests.services.orders.peer import FakePaymentsServicer, payments_server
+
+MESH_KEY = "m" * 32
+KEY = Ed25519PrivateKey.generate()
+
+
+async def key_set() -> Mapping[str, Any]:
+    public = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(public).rstrip(b"=").decode()
+    return {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]}
+
+
+def bearer(subject: str, *roles: str) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": "tillmesh",
+        "aud": "tillmesh",
+        "sub": subject,
+        "roles": roles,
+        "iat": now,
+        "exp": now + 60,
+    }
+    return f"Bearer {jwt.encode(claims, KEY, 'EdDSA', headers={'kid': 'k1'})}"
+
+
+def settings_for(database_url: str, payments_target: str, port: int) -> OrdersSettings:
+    environ = {
+        "GRPC_PORT": str(port),
+        "HTTP_PORT": "0",
+        "MESH_KEY": MESH_KEY,
+        "DATABASE_URL": database_url,
+        "PAYMENTS_TARGET": payments_target,
+        "DRAIN_SECONDS": "5",
+    }
+    return load(OrdersSettings, environ)
+
+
+@asynccontextmanager
+async def serving(settings: OrdersSettings) -> AsyncIterator[Kit[OrdersSettings]]:
+    """The service, from its composition root to its drain."""
+    stop, tracing = asyncio.Event(), Tracing("orders", settings)
+    lost: list[BaseException] = []
+    async with AsyncExitStack() as lifetime:
+        lifetime.callback(tracing.shutdown, 1)
+        kit = Kit(
+            name="orders",
+            settings=settings,
+            clock=SystemClock(),
+            make_id=uuid7,
+            instruments=Instruments("orders"),
+            health=Health(),
+            tracers=tracing.provider,
+            reporter=NullReporter(),
+            service_tokens=ServiceTokens("orders", MESH_KEY.encode(), SystemClock()),
+            lifetime=lifetime,
+        )
+        kit.keys(key_set)
+        await build(kit)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Process(kit, lost.append).run(stop))
+            while not kit.health.is_serving("readiness"):
+                await asyncio.sleep(0.01)
+            yield kit
+            stop.set()
+    assert not lost
+
+
+class Client:
+    """A caller of the service."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+
+    async def call(self, stub: Any, method: str, request: Any, **metadata: str) -> Any:
+        sent = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
+        return await getattr(stub(self._channel), method)(request, metadata=sent, timeout=10)
+
+    async def refusal(self, stub: Any, method: str, request: Any, **metadata: str) -> RemoteRefusal:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await self.call(stub, method, request, **metadata)
+        return refusal_of(error.value)
+
+    async def sell(self, sku: str, units: int = 10, minimum_age: int = 0) -> None:
+        price = money_pb2.Money(currency_code="EUR", minor_units=250)
+        product = products_pb2.CreateProductRequest(
+            sku=sku, name=f"One {sku}", price=price, minimum_age=minimum_age
+        )
+        mary = {"authorization": bearer("mary", "manager"), "idempotency_key": uuid7()}
+        await self.call(products_pb2_grpc.ProductsServiceStub, "CreateProduct", product, **mary)
+        delivery = inventory_pb2.RestockRequest(sku=sku, quantity=units)
+        await self.call(inventory_pb2_grpc.InventoryServiceStub, "Restock", delivery, **mary)
+
+    async def order(self, wanted: orders_pb2.CreateOrderRequest, key: str = "") -> orders_pb2.Order:
+        alice = {"authorization": bearer("alice", "customer"), "idempotency_key": key or uuid7()}
+        answer = await self.call(orders_pb2_grpc.OrdersServiceStub, "CreateOrder", wanted, **alice)
+        order: orders_pb2.Order = answer.order
+        return order
+
+
+def wanted(sku: str, quantity: int = 1, card: str = VISA) -> orders_pb2.CreateOrderRequest:
+    tender = orders_pb2.Tender(card=orders_pb2.CardTender(payment_method=card))
+    return orders_pb2.CreateOrderRequest(
+        lines=[orders_pb2.BasketLine(sku=sku, quantity=quantity)], tenders=[tender]
+    )
+
+
+@pytest.fixture
+def payments() -> FakePayments:
+    return FakePayments()
+
+
+@pytest.fixture
+async def client(
+    make_database: Callable[[str | None], str], free_ports: Callable[[int], list[int]], payments: FakePayments
+) -> AsyncIterator[Client]:
+    url, (port,) = make_database("services.orders"), free_ports(1)
+    async with (
+        payments_server(FakePaymentsServicer(payments)) as target,
+        serving(settings_for(url, target, port)),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        yield Client(channel)
+
+
+async def test_an_order_is_paid_and_its_units_leave_the_shop(client: Client, payments: FakePayments) -> None:
+    await client.sell("A")
+
+    order = await client.order(wanted("A", 3))
+
+    assert orders_pb2.OrderState.Name(order.state) == "ORDER_STATE_COMPLETED"
+    assert (order.total.minor_units, order.placed_by, len(order.lines)) == (750, "alice", 1)
+    assert order.payment_id
+    assert list(payments.charges.values()) == [1]
+    mary = {"authorization": bearer("mary", "manager")}
+    request = inventory_pb2.GetStockRequest(sku="A")
+    answer = await client.call(inventory_pb2_grpc.InventoryServiceStub, "GetStock", request, **mary)
+    assert (answer.stock.on_hand, answer.stock.reserved, answer.stock.available) == (7, 0, 7)
+
+
+async def test_a_repeated_key_answers_with_the_same_order(client: Client, payments: FakePayments) -> None:
+    await client.sell("A")
+
+    first, second = await client.order(wanted("A"), "k1"), await client.order(wanted("A"), "k1")
+
+    assert first == second
+    assert list(payments.charges.values()) == [1]
+
+
+async def test_a_declined_order_is_an_answer(client: Client) -> None:
+    await client.sell("A")
+
+    order = await client.order(wanted("A", card=DECLINED))
+
+    assert (order.state, order.state_reason) == (orders_pb2.ORDER_STATE_REJECTED, "INSUFFICIENT_FUNDS")
+
+
+async def test_refusals_carry_their_reason_and_fields(client: Client) -> None:
+    await client.sell("A")
+    await client.sell("WINE", minimum_age=18)
+    alice = {"authorization": bearer("alice", "customer"), "idempotency_key": "k1"}
+    stub = orders_pb2_grpc.OrdersServiceStub
+
+    unknown = await client.refusal(stub, "CreateOrder", wanted("B"), **alice)
+    invalid = await client.refusal(stub, "CreateOrder", wanted("A", 0), **alice)
+    restricted = await client.refusal(stub, "CreateOrder", wanted("WINE"), **alice)
+    scarce = await client.refusal(stub, "CreateOrder", wanted("A", 11), **alice)
+    await client.order(wanted("A"), "k1")
+    reused = await client.refusal(stub, "CreateOrder", wanted("A", 2), **alice)
+
+    assert (unknown.kind, unknown.reason) == (Kind.NOT_FOUND, "UNKNOWN_PRODUCT")
+    assert [violation.field for violation in unknown.violations] == ["lines[0].sku"]
+    assert [violation.field for violation in invalid.violations] == ["lines[0].quantity"]
+    assert (restricted.kind, restricted.reason) == (Kind.FAILED_PRECONDITION, "AGE_CHECK_NOT_OFFERED")
+    assert (scarce.reason, scarce.metadata) == ("OUT_OF_STOCK", {"sku": "A"})
+    assert (reused.kind, reused.reason) == (Kind.INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_products_are_listed_to_anybody(client: Client) -> None:
+    await client.sell("A")
+
+    request = products_pb2.ListProductsRequest(page_size=1)
+    answer = await client.call(products_pb2_grpc.ProductsServiceStub, "ListProducts", request)
+
+    assert [(product.sku, product.price.minor_units) for product in answer.products] == [("A", 250)]
+    assert answer.next_page_token == ""
+
+
+async def test_orders_are_listed_and_fetched_by_their_buyer(client: Client) -> None:
+    await client.sell("A")
+    order = await client.order(wanted("A"))
+    alice, bob = {"authorization": bearer("alice")}, {"authorization": bearer("bob", "customer")}
+    stub = orders_pb2_grpc.OrdersServiceStub
+
+    listed = await client.call(stub, "ListOrders", orders_pb2.ListOrdersRequest(), **alice)
+    got = await client.call(stub, "GetOrder", orders_pb2.GetOrderRequest(id=order.id), **alice)
+    hidden = await client.refusal(stub, "GetOrder", orders_pb2.GetOrderRequest(id=order.id), **bob)
+
+    assert list(listed.orders) == [got.order] == [order]
+    assert hidden.reason == "ORDER_NOT_FOUND"
+
+
+async def test_what_is_planned_says_so(client: Client) -> None:
+    mary = {"authorization": bearer("mary", "manager")}
+    request = operations_pb2.GetBusinessMetricsRequest()
+
+    refusal = await client.refusal(
+        operations_pb2_grpc.ReportsServiceStub, "GetBusinessMetrics", request, **mary
+    )
+
+    assert refusal.kind is Kind.UNIMPLEMENTED
