@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from services.orders.model import Basket, Order, OrderState
-from services.orders.usecases import Settlements
+from servicekit.clock import uuid7
+from servicekit.errors import StoreUnavailable
+from services.orders.model import Basket, Order, OrderId, OrderState
+from services.orders.usecases import Ordering, Settlements
 from tests.services.orders.fakes import ALICE, FINGERPRINT, basket, called_by
 from tests.services.orders.shop import Shop
 
@@ -104,3 +108,20 @@ async def test_a_call_that_is_given_up_leaves_no_trace(stocked: Shop) -> None:
         placing.cancel()
 
     assert not stocked.settlements.awaited
+
+
+class AwayOrders:
+    """Orders of a store that has gone away."""
+
+    async def get(self, order_id: OrderId) -> Order:
+        raise StoreUnavailable("away")
+
+
+async def test_an_accepted_order_is_answered_even_if_the_store_goes_away(stocked: Shop) -> None:
+    store: Any = SimpleNamespace(transaction=stocked.store.transaction, orders=AwayOrders())
+    ordering = Ordering(store, stocked.settlements, stocked.signals, stocked.clock, uuid7)
+
+    with called_by(ALICE, deadline=stocked.clock.monotonic()):
+        order = await ordering.place(basket(("A", 1)), FINGERPRINT)
+
+    assert await stocked.order(order) == order
