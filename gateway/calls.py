@@ -11,7 +11,7 @@ from gateway.answer import Answer, answer_of
 from gateway.binding import bind
 from gateway.hangup import hanging_up
 from gateway.identity import Verifier, identified
-from gateway.incoming import CLOSE, JSON_TYPE, Head, Limits, Receive, read_body
+from gateway.incoming import JSON_TYPE, Head, Limits, Receive, read_body
 from gateway.negotiation import preferred
 from gateway.peers import Peers
 from gateway.problems import BodyNotExpected, IdempotencyKeyMissing, NotAcceptable, Problem
@@ -85,7 +85,7 @@ class Calls:
         if not head.announces_body:
             return await read_body(head, receive, self.limits)
         if not route.reads_body:
-            raise BodyNotExpected("This call has no body.", headers=CLOSE)
+            raise BodyNotExpected("This call has no body.")
         head.check_content(takes_any=route.takes_any_content)
         return await read_body(head, receive, self.limits)
 

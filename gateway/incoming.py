@@ -12,7 +12,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 JSON_TYPE = "application/json"
 CLOSE = ((b"connection", b"close"),)
-"""Told to a client whose request is not read to its end."""
+"""Told to a client with which this connection can come to no good."""
 
 
 class ClientGone(Exception):
@@ -59,37 +59,28 @@ class Head:
     def check(self, limits: Limits) -> None:
         """Refuse a head that is too large."""
         if len(self.path) + len(self.query) > limits.url_bytes:
-            raise UrlTooLong(
-                f"The path and query may have {limits.url_bytes} bytes.", headers=self._closing()
-            )
+            raise UrlTooLong(f"The path and query may have {limits.url_bytes} bytes.")
         if self.header_bytes > limits.header_bytes:
-            raise HeadersTooLarge(
-                f"The headers may have {limits.header_bytes} bytes.", headers=self._closing()
-            )
+            raise HeadersTooLarge(f"The headers may have {limits.header_bytes} bytes.")
 
     def check_content(self, *, takes_any: bool) -> None:
         """Refuse a body in a form that a call does not read."""
         encoding = self.header(b"content-encoding").lower()
         if encoding not in {"", "identity"}:
             raise UnsupportedContent(
-                "The body must not be compressed.",
-                headers=((b"accept-encoding", b"identity"), *self._closing()),
+                "The body must not be compressed.", headers=((b"accept-encoding", b"identity"),)
             )
         media_type, _, parameters = self.header(b"content-type").lower().partition(";")
         charset = parameters.replace(" ", "").replace('"', "")
         if not takes_any and (media_type.strip() != JSON_TYPE or charset not in {"", "charset=utf-8"}):
             raise UnsupportedContent(
-                f"The body must be {JSON_TYPE}, in UTF-8.",
-                headers=((b"accept", JSON_TYPE.encode()), *self._closing()),
+                f"The body must be {JSON_TYPE}, in UTF-8.", headers=((b"accept", JSON_TYPE.encode()),)
             )
-
-    def _closing(self) -> tuple[tuple[bytes, bytes], ...]:
-        return CLOSE if self.announces_body else ()
 
 
 async def read_body(head: Head, receive: Receive, limits: Limits) -> bytes:
     """The whole body. Raises TooSlow, BodyTooLarge and ClientGone."""
-    too_large = BodyTooLarge(f"The body may have {limits.body_bytes} bytes.", headers=CLOSE)
+    too_large = BodyTooLarge(f"The body may have {limits.body_bytes} bytes.")
     announced = head.header(b"content-length")
     if announced.isdecimal() and int(announced) > limits.body_bytes:
         raise too_large

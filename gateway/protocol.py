@@ -1,8 +1,11 @@
 """HTTP/1.1 as uvicorn reads it, with an end to its patience.
 
-uvicorn waits for ever for the head of a first request, and for ever keeps one that
-does not end. Here a head must arrive in time and fit a size. What is refused before
-there is a request to answer still gets a problem document with a request id.
+uvicorn waits for ever for the head of a first request, for ever keeps one that does
+not end, and for ever reads the rest of a body that was answered early. Here a head
+must arrive in time and fit a size, and so must such a rest: it is read, because
+hanging up on a client that still sends would destroy the answer on its way, but not
+for long. What is refused before there is a request to answer still gets a problem
+document with a request id.
 """
 
 import asyncio
@@ -33,7 +36,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
         self._head_bytes = 0
+        self._head_has_begun = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -43,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._end_rest()
         super().connection_lost(exc)
 
     @override
@@ -59,11 +65,23 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         if self._head_timer is None:
             self._await_head()
+        self._head_has_begun = True
 
     @override
     def on_headers_complete(self) -> None:
         self._end_head()
         super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._end_rest()
+        super().on_message_complete()
+
+    @override
+    def on_response_complete(self) -> None:
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._rest_timer = self.loop.call_later(self._limits.body_seconds, self.transport.close)
+        super().on_response_complete()
 
     @override
     def send_400_response(self, msg: str) -> None:
@@ -75,6 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._head_bytes = 0
+        self._head_has_begun = False
         self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def _end_head(self) -> None:
@@ -82,11 +101,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _end_rest(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+
     def _head_is_late(self) -> None:
         self._head_timer = None
         if self._is_answering():
             self._await_head()  # The late one is pipelined behind it.
-        elif self._head_bytes:
+        elif self._head_has_begun:
             seconds = self._limits.head_seconds
             self._refuse(TooSlow(f"The head did not arrive within {seconds:g} seconds."))
         else:

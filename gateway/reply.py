@@ -6,7 +6,7 @@ Every answer carries the request's id. HEAD gets the head that GET would.
 from typing import Final
 
 from gateway.answer import Answer
-from gateway.incoming import JSON_TYPE, Send
+from gateway.incoming import CLOSE, JSON_TYPE, Send
 from gateway.negotiation import quality
 from gateway.problems import PROBLEM_TYPE, Headers, Occurrence, Problem, problem_document, rendered
 from gateway.signals import Exchange
@@ -16,6 +16,9 @@ ON_EVERY_ANSWER: Final[Headers] = (
     (b"vary", b"accept"),
     (b"x-content-type-options", b"nosniff"),
 )
+
+ERROR: Final = 400
+"""Where HTTP's errors begin."""
 
 
 class Reply:
@@ -49,7 +52,11 @@ class Reply:
     async def start(self, status: int, headers: Headers) -> None:
         """Begin an answer whose body follows in parts."""
         self._exchange.status = status
-        request_id = (b"x-request-id", self._exchange.request.request_id.encode())
+        exchange = self._exchange
+        request_id = (b"x-request-id", exchange.request.request_id.encode())
+        if status >= ERROR and exchange.head.header(b"expect"):
+            # The client may hold its body back for good, or not: what comes next cannot be told apart.
+            headers = (*headers, *CLOSE)
         await self._send(
             {
                 "type": "http.response.start",

@@ -120,9 +120,12 @@ class Signals:
 
     def _begin(self, head: Head, request: RequestContext, client: str) -> Span | None:
         """The request's span if its trace is recorded; else `request` gets its place in a trace."""
-        parent = context_from_traceparent(head.header(b"traceparent"), head.header(b"tracestate"))
+        trusted = is_within(client, self._trusted)
+        # A stranger's tracestate is of no use, and the library logs each one that is malformed.
+        tracestate = head.header(b"tracestate") if trusted else ""
+        parent = context_from_traceparent(head.header(b"traceparent"), tracestate)
         remote = trace.get_current_span(parent).get_span_context()
-        adopted = remote.is_valid and is_within(client, self._trusted)
+        adopted = remote.is_valid and trusted
         if adopted:
             sampled = remote.trace_flags.sampled
         else:

@@ -96,11 +96,23 @@ def test_well_known_types_have_their_json_text_in_a_query() -> None:
         ("like.nobody=5", "/like/nobody", "is not a known parameter"),
         ("pageSize.x=5", "/pageSize/x", "is not a known parameter"),
         ("books.id=5", "/books/id", "is not a known parameter"),
-        ("like.printed.seconds=5", "/like/printed/seconds", "is not a known parameter: what it is part of is given as one value"),
+        (
+            "like.printed.seconds=5",
+            "/like/printed/seconds",
+            "is not a known parameter: what it is part of is given as one value",
+        ),
         ("pageSize=five", "/pageSize", "must be a whole number from -2147483648 to 2147483647"),
         ("pageSize=+5", "/pageSize", "must be a whole number from -2147483648 to 2147483647"),
-        ("pageSize=5&page_size=6", "/page_size", "is given more than once, or together with what excludes it"),
-        ("like.paper=a&like.kilobytes=6", "/like/kilobytes", "is given more than once, or together with what excludes it"),
+        (
+            "pageSize=5&page_size=6",
+            "/page_size",
+            "is given more than once, or together with what excludes it",
+        ),
+        (
+            "like.paper=a&like.kilobytes=6",
+            "/like/kilobytes",
+            "is given more than once, or together with what excludes it",
+        ),
         ("genres=GENRE_SONG", "/genres", "must be one of GENRE_UNSPECIFIED, GENRE_NOVEL, GENRE_POEM"),
         ("like.lent=1", "/like/lent", "must be true or false, not a string"),
         ("like=x", "/like", "is a message: give its fields one by one"),
@@ -116,7 +128,7 @@ def test_well_known_types_have_their_json_text_in_a_query() -> None:
         ("pageSize=%zz", "", "holds a parameter that is not percent-encoded UTF-8"),
         ("pageSize=%ff", "", "holds a parameter that is not percent-encoded UTF-8"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_of_the_query_has_its_name(query: str, pointer: str, detail: str) -> None:
     assert refused("GET", f"/v1/books:search?{query}") == [("query", pointer, detail)]
 

@@ -193,9 +193,39 @@ def test_json_is_written_without_spaces_as_utf_8() -> None:
 
 
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2**31, 2**63, 2**64, 1.5, 1e300, "", "a", "1", "-7", "1e2", "true", "NaN", "GENRE_POEM",
-    "2026-01-31T12:00:00Z", "1s", "YWI=", [], [1], ["a"], [None], [{}], {}, {"a": 1}, {"1": {}}, {"id": "x"}, "a.b,c",
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**31,
+    2**63,
+    2**64,
+    1.5,
+    1e300,
+    "",
+    "a",
+    "1",
+    "-7",
+    "1e2",
+    "true",
+    "NaN",
+    "GENRE_POEM",
+    "2026-01-31T12:00:00Z",
+    "1s",
+    "YWI=",
+    [],
+    [1],
+    ["a"],
+    [None],
+    [{}],
+    {},
+    {"a": 1},
+    {"1": {}},
+    {"id": "x"},
+    "a.b,c",
+]
 
 
 @pytest.mark.parametrize("seed", range(4))
