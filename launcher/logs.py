@@ -1,13 +1,14 @@
 """Shows what processes wrote: their JSON lines as lines for people, oldest first.
 
 What is no JSON (a database's own log, a stack from before logging began) is shown
-as it stands, at the time of the line before it.
+as it stands: at the time it says in front, else at that of the line before it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 _BLOCK_BYTES = 64 * 1024
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(\.\d+)?) ")
+"""As our PostgreSQL begins its lines, in UTC."""
 _HEAD = frozenset({"ts", "level", "service", "event"})
 _NOT_SHOWN = frozenset({"logger", "trace_id", "span_id"})
 _LAST = ("request_id", "error_stack")
@@ -107,6 +110,8 @@ class LogFile:
         fields = _parsed(text)
         if fields is not None:
             self._time = str(fields.get("ts", self._time))
+        elif stamped := _TIMESTAMP.match(text):
+            self._time = f"{stamped[1]}T{stamped[2]}"
         return Line(self._path.stem, text, self._time, fields)
 
 

@@ -64,8 +64,8 @@ class TableScreen(Screen):
     @override
     async def run(self, roster: Roster) -> None:
         observer = Observer()
-        # Refreshed by hand: rich would keep a thread awake for it.
-        with Live(console=self._console, auto_refresh=False) as live:
+        # Refreshed by hand, for rich would keep a thread awake; and gone in the end, for it is true no more.
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
             try:
                 while True:
                     status = await asyncio.to_thread(

@@ -38,6 +38,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         put_aside(settings.files.log(SUPERVISOR))
         _log_to(settings.files.log(SUPERVISOR))
         asyncio.run(Mesh(settings, _screen(settings, clock, is_quiet=options.quiet), clock).run())
+    if not options.quiet:
+        print("Stopped.")
     return EXIT_OK
 
 

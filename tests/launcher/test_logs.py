@@ -123,6 +123,14 @@ def test_several_logs_are_one_story(tmp_path: Path) -> None:
     assert told == ["second", "a stack of the second", "third"]
 
 
+def test_postgresql_tells_its_part_at_its_time(tmp_path: Path) -> None:
+    (tmp_path / "orders.log").write_text(f"{event('first', 1)}\n{event('third', 3)}\n")
+    (tmp_path / "postgres.log").write_text("2026-11-23 17:54:02.500 UTC [7] LOG:  second\n")
+    lines = [line for path in tmp_path.iterdir() for line in tail(path)]
+
+    assert [line.name for line in merged(lines, 3)] == ["orders", "postgres", "orders"]
+
+
 def test_the_command_prints_lines_as_written_if_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
