@@ -39,10 +39,15 @@ async def identified(verifier: Verifier, authorization: str) -> tuple[Caller, st
     try:
         caller = verifier.cached(token) or await verifier.verify(token)
     except InvalidToken as fault:
-        raise _refused(str(fault)) from fault
+        raise _refused(str(fault), expired=fault.expired) from fault
     return caller, f"Bearer {token}"
 
 
-def _refused(detail: str) -> NotSignedIn:
+def _refused(detail: str, *, expired: bool = False) -> NotSignedIn:
+    """The refusal of a token; the metadata are those of services, so that clients know when to refresh."""
     challenge = f'Bearer realm="tillmesh", error="invalid_token", error_description="{detail}"'
-    return NotSignedIn(detail, headers=((b"www-authenticate", challenge.encode()),))
+    return NotSignedIn(
+        detail,
+        headers=((b"www-authenticate", challenge.encode()),),
+        metadata={"expired": str(expired).lower()},
+    )

@@ -64,6 +64,8 @@ class FakeTokens:
             raise KeysUnavailable("The keys that verify tokens cannot be reached.", retry_after_seconds=1)
         if token == "alice":
             return ALICE
+        if token == "expired":
+            raise InvalidToken("The token has expired.", expired=True)
         raise InvalidToken("The token is malformed or its signature is wrong.")
 
 

@@ -119,6 +119,12 @@ async def test_a_missing_or_forged_token_dies_at_the_edge(
     assert shop.backend.seen == []
 
 
+async def test_whose_token_has_expired_is_told_to_refresh_it(shop: House) -> None:
+    response = await shop.client.get("/v1/orders/7", headers={"authorization": "Bearer expired"})
+
+    assert problem(response, 401, "UNAUTHENTICATED")["metadata"] == {"expired": "true"}
+
+
 async def test_without_keys_nobody_can_be_recognised(shop: House) -> None:
     shop.tokens.keys_are_away = True
 
