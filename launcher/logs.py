@@ -20,7 +20,8 @@ _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(\.\d+)?) ")
 """As our PostgreSQL begins its lines, in UTC."""
 _HEAD = frozenset({"ts", "level", "service", "event"})
 _NOT_SHOWN = frozenset({"logger", "trace_id", "span_id"})
-_LAST = ("request_id", "error_stack")
+_LAST = frozenset({"request_id", "error_stack"})
+_APART = _HEAD | _NOT_SHOWN | _LAST
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,8 @@ class Line:
             return f"{self.name}: {self.raw}"
         said = self.fields
         head = f"{_time_of_day(self.time)} {said.get('level', ''):<7} {said.get('service', self.name):<10}"
-        facts = [
-            f"{name}={_value(said[name])}" for name in said if name not in _HEAD | _NOT_SHOWN | set(_LAST)
-        ]
+        shown = {name: value for name, value in said.items() if name not in _APART and value != ""}
+        facts = [f"{name}={_value(value)}" for name, value in shown.items()]
         request = [f"request_id={said['request_id']}"] if said.get("request_id") else []
         line = " ".join([head, str(said.get("event", "")), *facts, *request])
         return f"{line}\n{said['error_stack'].rstrip()}" if said.get("error_stack") else line

@@ -40,7 +40,7 @@ def texts(path: Path) -> list[str]:
 
 def test_an_event_reads_as_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "orders.log"
-    path.write_text(event("order_completed", order_id="o-1", total=1250, note="two words") + "\n")
+    path.write_text(event("order_completed", order_id="o-1", total=1250, note="two words", reason="") + "\n")
 
     (text,) = texts(path)
 
