@@ -1,6 +1,6 @@
 # Every verb a person needs here. `make up` and `make test` set up what they need, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check proof bench torture gen lock release clean
+.PHONY: help setup up down test check proof bench torture gen fresh-gen lock release clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,7 +41,8 @@ check: setup     ## formatting, lint, types, import contracts, protos, drift: ne
 	$(PROTOC) --include_imports --include_source_info --descriptor_set_out=$(IMAGE) $(PROTOS:protos/%=%)
 	$(BIN)/buf lint $(IMAGE) --path tillmesh
 	$(BIN)/buf breaking $(IMAGE) --against protos/released.binpb
-	@$(MAKE) --no-print-directory gen GEN=.venv/gen && diff -r -x __pycache__ gen .venv/gen || { echo 'gen/ differs from protos/: run make gen'; exit 1; }
+	@$(MAKE) --no-print-directory fresh-gen
+	@diff -r -x __pycache__ gen $(FRESH) || { echo 'gen/ differs from protos/: run make gen'; exit 1; }
 
 proof: setup     ## fault, conformance and real-peer suites
 	$(BIN)/python -m pytest -m proof
@@ -52,14 +53,19 @@ bench: setup     ## every performance claim, measured
 torture: setup   ## the same suites for hours; not in CI
 	$(BIN)/python -m pytest -m "proof or torture" --torture
 
-GEN ?= gen
-gen: setup       ## remake gen/ from protos/
-	@rm -rf $(GEN)/tillmesh && mkdir -p $(GEN)
-	$(PROTOC) --python_out=$(GEN) --grpc_python_out=$(GEN) \
-		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=$(GEN) \
-		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=generate_concrete_servicer_stubs:$(GEN) \
+gen: setup       ## remake gen/ from protos/, touching only what changes
+	@$(MAKE) --no-print-directory fresh-gen
+	@cd $(FRESH) && find tillmesh -type f | while read -r f; do cmp -s "$$f" "$(CURDIR)/gen/$$f" || install -D -m 644 "$$f" "$(CURDIR)/gen/$$f"; done
+	@cd gen && find tillmesh -type f ! -path '*__pycache__*' | while read -r f; do test -e "$(CURDIR)/$(FRESH)/$$f" || rm "$$f"; done
+
+FRESH := .venv/gen
+fresh-gen:
+	@rm -rf $(FRESH) && mkdir -p $(FRESH)
+	@$(PROTOC) --python_out=$(FRESH) --grpc_python_out=$(FRESH) \
+		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=quiet:$(FRESH) \
+		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:$(FRESH) \
 		$(PROTOS:protos/%=%)
-	@find $(GEN)/tillmesh -type d -exec touch {}/__init__.py \;
+	@find $(FRESH)/tillmesh -type d -exec touch {}/__init__.py \;
 
 LOCKER := .venv/lock
 lock:            ## remake requirements.lock from pyproject.toml

@@ -28,13 +28,15 @@ from tillmesh.money.v1 import money_pb2 as tillmesh_dot_money_dot_v1_dot_money__
 from tillmesh.options.v1 import options_pb2 as tillmesh_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftillmesh/orders/v1/orders.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\"\xb8\x02\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.tillmesh.orders.v1.OrderState\x12\x14\n\x0cstate_reason\x18\x03 \x01(\t\x12,\n\x05lines\x18\x04 \x03(\x0b\x32\x1d.tillmesh.orders.v1.OrderLine\x12\'\n\x05total\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x12\n\npayment_id\x18\x06 \x01(\t\x12\x11\n\tplaced_by\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\tOrderLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12,\n\nunit_price\x18\x04 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"p\n\x12\x43reateOrderRequest\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.tillmesh.orders.v1.BasketLine\x12+\n\x07tenders\x18\x02 \x03(\x0b\x32\x1a.tillmesh.orders.v1.Tender\"+\n\nBasketLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"B\n\x06Tender\x12.\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1e.tillmesh.orders.v1.CardTenderH\x00\x42\x08\n\x06method\"*\n\nCardTender\x12\x1c\n\x0epayment_method\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\"?\n\x13\x43reateOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"\x1d\n\x0fGetOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x10GetOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"i\n\x11ListOrdersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.tillmesh.orders.v1.OrderState\"X\n\x12ListOrdersResponse\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.tillmesh.orders.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12\x43\x61ncelOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x13\x43\x61ncelOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"J\n\x12RefundOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"?\n\x13RefundOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"\x1f\n\x11WatchOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\">\n\x12WatchOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"G\n\x10VerifyAgeRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x17\n\x0fminimum_age_met\x18\x03 \x01(\x08\"=\n\x11VerifyAgeResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order*\x90\x02\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ORDER_STATE_PENDING\x10\x01\x12\"\n\x1eORDER_STATE_AWAITING_AGE_CHECK\x10\x02\x12\x1a\n\x16ORDER_STATE_AUTHORIZED\x10\x03\x12\x19\n\x15ORDER_STATE_COMPLETED\x10\x04\x12\x19\n\x15ORDER_STATE_CANCELLED\x10\x05\x12\x18\n\x14ORDER_STATE_REJECTED\x10\x06\x12\x18\n\x14ORDER_STATE_REFUNDED\x10\x07\x12\"\n\x1eORDER_STATE_PARTIALLY_REFUNDED\x10\x08\x32\xe7\x08\n\rOrdersService\x12\x9e\x01\n\x0b\x43reateOrder\x12&.tillmesh.orders.v1.CreateOrderRequest\x1a\'.tillmesh.orders.v1.CreateOrderResponse\">\x8a\xb5\x18\x02\x18\x01\x90\xb5\x18\x02\xb2\xb5\x18\x0f/v1/orders/{id}\xb8\xb5\x18\x90N\x82\xd3\xe4\x93\x02\x16\"\n/v1/orders:\x01*b\x05order\x12~\n\x08GetOrder\x12#.tillmesh.orders.v1.GetOrderRequest\x1a$.tillmesh.orders.v1.GetOrderResponse\"\'\x90\x02\x01\x8a\xb5\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x0f/v1/orders/{id}b\x05order\x12x\n\nListOrders\x12%.tillmesh.orders.v1.ListOrdersRequest\x1a&.tillmesh.orders.v1.ListOrdersResponse\"\x1b\x90\x02\x01\x8a\xb5\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/orders\x12\xae\x01\n\x0b\x43\x61ncelOrder\x12&.tillmesh.orders.v1.CancelOrderRequest\x1a\'.tillmesh.orders.v1.CancelOrderResponse\"N\x8a\xb5\x18\x02\x18\x01\x90\xb5\x18\x02\xaa\xb5\x18\x18order saga: cancellation\x82\xd3\xe4\x93\x02\"\"\x16/v1/orders/{id}:cancel:\x01*b\x05order\x12\xab\x01\n\x0bRefundOrder\x12&.tillmesh.orders.v1.RefundOrderRequest\x1a\'.tillmesh.orders.v1.RefundOrderResponse\"K\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x02\xaa\xb5\x18\x13order saga: refunds\x82\xd3\xe4\x93\x02\"\"\x16/v1/orders/{id}:refund:\x01*b\x05order\x12\xa1\x01\n\nWatchOrder\x12%.tillmesh.orders.v1.WatchOrderRequest\x1a&.tillmesh.orders.v1.WatchOrderResponse\"B\x90\x02\x01\x8a\xb5\x18\x02\x18\x01\xaa\xb5\x18\x18order saga: order events\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{id}:watch0\x01\x12\xb7\x01\n\tVerifyAge\x12$.tillmesh.orders.v1.VerifyAgeRequest\x1a%.tillmesh.orders.v1.VerifyAgeResponse\"]\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x90\xb5\x18\x02\xaa\xb5\x18!S21 compliance (age verification)\x82\xd3\xe4\x93\x02%\"\x19/v1/orders/{id}:verifyAge:\x01*b\x05orderb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftillmesh/orders/v1/orders.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\"\xbe\x03\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.tillmesh.orders.v1.OrderState\x12\x14\n\x0cstate_reason\x18\x03 \x01(\t\x12,\n\x05lines\x18\x04 \x03(\x0b\x32\x1d.tillmesh.orders.v1.OrderLine\x12\'\n\x05total\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x12\n\npayment_id\x18\x06 \x01(\t\x12\x11\n\tplaced_by\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x08payments\x18\n \x03(\x0b\x32 .tillmesh.orders.v1.OrderPayment\x12*\n\x08refunded\x18\x0b \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x13\n\x0bminimum_age\x18\x0c \x01(\x05\x12\x0f\n\x07till_id\x18\r \x01(\t\"\\\n\x0cOrderPayment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12(\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"f\n\tOrderLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12,\n\nunit_price\x18\x04 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"\x81\x01\n\x12\x43reateOrderRequest\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.tillmesh.orders.v1.BasketLine\x12+\n\x07tenders\x18\x02 \x03(\x0b\x32\x1a.tillmesh.orders.v1.Tender\x12\x0f\n\x07till_id\x18\x03 \x01(\t\"+\n\nBasketLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"\xd5\x01\n\x06Tender\x12.\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1e.tillmesh.orders.v1.CardTenderH\x00\x12.\n\x04\x63\x61sh\x18\x03 \x01(\x0b\x32\x1e.tillmesh.orders.v1.CashTenderH\x00\x12\x37\n\tgift_card\x18\x04 \x01(\x0b\x32\".tillmesh.orders.v1.GiftCardTenderH\x00\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.MoneyB\x08\n\x06method\"\x0c\n\nCashTender\"$\n\x0eGiftCardTender\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\"*\n\nCardTender\x12\x1c\n\x0epayment_method\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\"?\n\x13\x43reateOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"\x1d\n\x0fGetOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x10GetOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"i\n\x11ListOrdersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.tillmesh.orders.v1.OrderState\"X\n\x12ListOrdersResponse\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.tillmesh.orders.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12\x43\x61ncelOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\x13\x43\x61ncelOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"J\n\x12RefundOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"?\n\x13RefundOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\"7\n\x11WatchOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\x89\x01\n\x12WatchOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\r\n\x05\x65vent\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"G\n\x10VerifyAgeRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x17\n\x0fminimum_age_met\x18\x03 \x01(\x08\"=\n\x11VerifyAgeResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Order*\x90\x02\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ORDER_STATE_PENDING\x10\x01\x12\"\n\x1eORDER_STATE_AWAITING_AGE_CHECK\x10\x02\x12\x1a\n\x16ORDER_STATE_AUTHORIZED\x10\x03\x12\x19\n\x15ORDER_STATE_COMPLETED\x10\x04\x12\x19\n\x15ORDER_STATE_CANCELLED\x10\x05\x12\x18\n\x14ORDER_STATE_REJECTED\x10\x06\x12\x18\n\x14ORDER_STATE_REFUNDED\x10\x07\x12\"\n\x1eORDER_STATE_PARTIALLY_REFUNDED\x10\x08\x32\xe7\x08\n\rOrdersService\x12\x9e\x01\n\x0b\x43reateOrder\x12&.tillmesh.orders.v1.CreateOrderRequest\x1a\'.tillmesh.orders.v1.CreateOrderResponse\">\x8a\xb5\x18\x02\x18\x01\x90\xb5\x18\x02\xb2\xb5\x18\x0f/v1/orders/{id}\xb8\xb5\x18\x90N\x82\xd3\xe4\x93\x02\x16\"\n/v1/orders:\x01*b\x05order\x12~\n\x08GetOrder\x12#.tillmesh.orders.v1.GetOrderRequest\x1a$.tillmesh.orders.v1.GetOrderResponse\"\'\x90\x02\x01\x8a\xb5\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x0f/v1/orders/{id}b\x05order\x12x\n\nListOrders\x12%.tillmesh.orders.v1.ListOrdersRequest\x1a&.tillmesh.orders.v1.ListOrdersResponse\"\x1b\x90\x02\x01\x8a\xb5\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/orders\x12\xae\x01\n\x0b\x43\x61ncelOrder\x12&.tillmesh.orders.v1.CancelOrderRequest\x1a\'.tillmesh.orders.v1.CancelOrderResponse\"N\x8a\xb5\x18\x02\x18\x01\x90\xb5\x18\x02\xaa\xb5\x18\x18order saga: cancellation\x82\xd3\xe4\x93\x02\"\"\x16/v1/orders/{id}:cancel:\x01*b\x05order\x12\xab\x01\n\x0bRefundOrder\x12&.tillmesh.orders.v1.RefundOrderRequest\x1a\'.tillmesh.orders.v1.RefundOrderResponse\"K\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x02\xaa\xb5\x18\x13order saga: refunds\x82\xd3\xe4\x93\x02\"\"\x16/v1/orders/{id}:refund:\x01*b\x05order\x12\xa1\x01\n\nWatchOrder\x12%.tillmesh.orders.v1.WatchOrderRequest\x1a&.tillmesh.orders.v1.WatchOrderResponse\"B\x90\x02\x01\x8a\xb5\x18\x02\x18\x01\xaa\xb5\x18\x18order saga: order events\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{id}:watch0\x01\x12\xb7\x01\n\tVerifyAge\x12$.tillmesh.orders.v1.VerifyAgeRequest\x1a%.tillmesh.orders.v1.VerifyAgeResponse\"]\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x90\xb5\x18\x02\xaa\xb5\x18!S21 compliance (age verification)\x82\xd3\xe4\x93\x02%\"\x19/v1/orders/{id}:verifyAge:\x01*b\x05orderb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tillmesh.orders.v1.orders_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GIFTCARDTENDER'].fields_by_name['code']._loaded_options = None
+  _globals['_GIFTCARDTENDER'].fields_by_name['code']._serialized_options = b'\250\273\030\001'
   _globals['_CARDTENDER'].fields_by_name['payment_method']._loaded_options = None
   _globals['_CARDTENDER'].fields_by_name['payment_method']._serialized_options = b'\250\273\030\001'
   _globals['_ORDERSSERVICE'].methods_by_name['CreateOrder']._loaded_options = None
@@ -51,46 +53,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSSERVICE'].methods_by_name['WatchOrder']._serialized_options = b'\220\002\001\212\265\030\002\030\001\252\265\030\030order saga: order events\202\323\344\223\002\027\022\025/v1/orders/{id}:watch'
   _globals['_ORDERSSERVICE'].methods_by_name['VerifyAge']._loaded_options = None
   _globals['_ORDERSSERVICE'].methods_by_name['VerifyAge']._serialized_options = b'\212\265\030\005\"\003\002\003\005\220\265\030\002\252\265\030!S21 compliance (age verification)\202\323\344\223\002%\"\031/v1/orders/{id}:verifyAge:\001*b\005order'
-  _globals['_ORDERSTATE']._serialized_start=1703
-  _globals['_ORDERSTATE']._serialized_end=1975
+  _globals['_ORDERSTATE']._serialized_start=2249
+  _globals['_ORDERSTATE']._serialized_end=2521
   _globals['_ORDER']._serialized_start=185
-  _globals['_ORDER']._serialized_end=497
-  _globals['_ORDERLINE']._serialized_start=499
-  _globals['_ORDERLINE']._serialized_end=601
-  _globals['_CREATEORDERREQUEST']._serialized_start=603
-  _globals['_CREATEORDERREQUEST']._serialized_end=715
-  _globals['_BASKETLINE']._serialized_start=717
-  _globals['_BASKETLINE']._serialized_end=760
-  _globals['_TENDER']._serialized_start=762
-  _globals['_TENDER']._serialized_end=828
-  _globals['_CARDTENDER']._serialized_start=830
-  _globals['_CARDTENDER']._serialized_end=872
-  _globals['_CREATEORDERRESPONSE']._serialized_start=874
-  _globals['_CREATEORDERRESPONSE']._serialized_end=937
-  _globals['_GETORDERREQUEST']._serialized_start=939
-  _globals['_GETORDERREQUEST']._serialized_end=968
-  _globals['_GETORDERRESPONSE']._serialized_start=970
-  _globals['_GETORDERRESPONSE']._serialized_end=1030
-  _globals['_LISTORDERSREQUEST']._serialized_start=1032
-  _globals['_LISTORDERSREQUEST']._serialized_end=1137
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1139
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1227
-  _globals['_CANCELORDERREQUEST']._serialized_start=1229
-  _globals['_CANCELORDERREQUEST']._serialized_end=1261
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1263
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1326
-  _globals['_REFUNDORDERREQUEST']._serialized_start=1328
-  _globals['_REFUNDORDERREQUEST']._serialized_end=1402
-  _globals['_REFUNDORDERRESPONSE']._serialized_start=1404
-  _globals['_REFUNDORDERRESPONSE']._serialized_end=1467
-  _globals['_WATCHORDERREQUEST']._serialized_start=1469
-  _globals['_WATCHORDERREQUEST']._serialized_end=1500
-  _globals['_WATCHORDERRESPONSE']._serialized_start=1502
-  _globals['_WATCHORDERRESPONSE']._serialized_end=1564
-  _globals['_VERIFYAGEREQUEST']._serialized_start=1566
-  _globals['_VERIFYAGEREQUEST']._serialized_end=1637
-  _globals['_VERIFYAGERESPONSE']._serialized_start=1639
-  _globals['_VERIFYAGERESPONSE']._serialized_end=1700
-  _globals['_ORDERSSERVICE']._serialized_start=1978
-  _globals['_ORDERSSERVICE']._serialized_end=3105
+  _globals['_ORDER']._serialized_end=631
+  _globals['_ORDERPAYMENT']._serialized_start=633
+  _globals['_ORDERPAYMENT']._serialized_end=725
+  _globals['_ORDERLINE']._serialized_start=727
+  _globals['_ORDERLINE']._serialized_end=829
+  _globals['_CREATEORDERREQUEST']._serialized_start=832
+  _globals['_CREATEORDERREQUEST']._serialized_end=961
+  _globals['_BASKETLINE']._serialized_start=963
+  _globals['_BASKETLINE']._serialized_end=1006
+  _globals['_TENDER']._serialized_start=1009
+  _globals['_TENDER']._serialized_end=1222
+  _globals['_CASHTENDER']._serialized_start=1224
+  _globals['_CASHTENDER']._serialized_end=1236
+  _globals['_GIFTCARDTENDER']._serialized_start=1238
+  _globals['_GIFTCARDTENDER']._serialized_end=1274
+  _globals['_CARDTENDER']._serialized_start=1276
+  _globals['_CARDTENDER']._serialized_end=1318
+  _globals['_CREATEORDERRESPONSE']._serialized_start=1320
+  _globals['_CREATEORDERRESPONSE']._serialized_end=1383
+  _globals['_GETORDERREQUEST']._serialized_start=1385
+  _globals['_GETORDERREQUEST']._serialized_end=1414
+  _globals['_GETORDERRESPONSE']._serialized_start=1416
+  _globals['_GETORDERRESPONSE']._serialized_end=1476
+  _globals['_LISTORDERSREQUEST']._serialized_start=1478
+  _globals['_LISTORDERSREQUEST']._serialized_end=1583
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1585
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1673
+  _globals['_CANCELORDERREQUEST']._serialized_start=1675
+  _globals['_CANCELORDERREQUEST']._serialized_end=1707
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1709
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1772
+  _globals['_REFUNDORDERREQUEST']._serialized_start=1774
+  _globals['_REFUNDORDERREQUEST']._serialized_end=1848
+  _globals['_REFUNDORDERRESPONSE']._serialized_start=1850
+  _globals['_REFUNDORDERRESPONSE']._serialized_end=1913
+  _globals['_WATCHORDERREQUEST']._serialized_start=1915
+  _globals['_WATCHORDERREQUEST']._serialized_end=1970
+  _globals['_WATCHORDERRESPONSE']._serialized_start=1973
+  _globals['_WATCHORDERRESPONSE']._serialized_end=2110
+  _globals['_VERIFYAGEREQUEST']._serialized_start=2112
+  _globals['_VERIFYAGEREQUEST']._serialized_end=2183
+  _globals['_VERIFYAGERESPONSE']._serialized_start=2185
+  _globals['_VERIFYAGERESPONSE']._serialized_end=2246
+  _globals['_ORDERSSERVICE']._serialized_start=2524
+  _globals['_ORDERSSERVICE']._serialized_end=3651
 # @@protoc_insertion_point(module_scope)

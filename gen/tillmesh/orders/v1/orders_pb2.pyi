@@ -84,6 +84,10 @@ class Order(_message.Message):
     PLACED_BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    REFUNDED_FIELD_NUMBER: _builtins.int
+    MINIMUM_AGE_FIELD_NUMBER: _builtins.int
+    TILL_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
     state: Global___OrderState.ValueType
@@ -94,6 +98,10 @@ class Order(_message.Message):
     """The payment, once there is one."""
     placed_by: _builtins.str
     """The user who placed it."""
+    minimum_age: _builtins.int
+    """Years the buyer must have; 0 means anybody."""
+    till_id: _builtins.str
+    """The till that sold; empty for a sale without one."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
         """What was bought, at the prices of that moment."""
@@ -110,6 +118,14 @@ class Order(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When its state last changed."""
 
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderPayment]:
+        """One per tender, in the order they were given."""
+
+    @_builtins.property
+    def refunded(self) -> _money_pb2.Money:
+        """What was paid back; unset while nothing was."""
+
     def __init__(
         self,
         *,
@@ -122,14 +138,50 @@ class Order(_message.Message):
         placed_by: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        payments: _abc.Iterable[Global___OrderPayment] | None = ...,
+        refunded: _money_pb2.Money | None = ...,
+        minimum_age: _builtins.int = ...,
+        till_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "refunded", b"refunded", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "lines", b"lines", "payment_id", b"payment_id", "placed_by", b"placed_by", "state", b"state", "state_reason", b"state_reason", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "lines", b"lines", "minimum_age", b"minimum_age", "payment_id", b"payment_id", "payments", b"payments", "placed_by", b"placed_by", "refunded", b"refunded", "state", b"state", "state_reason", b"state_reason", "till_id", b"till_id", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
+
+@_typing.final
+class OrderPayment(_message.Message):
+    """How one share of an order was paid."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment's id, once there is one."""
+    method: _builtins.str
+    """"card", "cash" or "gift_card"."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """The share."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        method: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "method", b"method", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderPayment: _TypeAlias = OrderPayment  # noqa: Y015
 
 @_typing.final
 class OrderLine(_message.Message):
@@ -175,23 +227,27 @@ class CreateOrderRequest(_message.Message):
 
     LINES_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    TILL_ID_FIELD_NUMBER: _builtins.int
+    till_id: _builtins.str
+    """The till that sells; empty for a sale without one."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BasketLine]:
         """What to buy: 1 to 100 lines, each SKU once."""
 
     @_builtins.property
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tender]:
-        """How to pay. Exactly one for now."""
+        """How to pay: 1 to 8. More than one needs the flag `split-payments`."""
 
     def __init__(
         self,
         *,
         lines: _abc.Iterable[Global___BasketLine] | None = ...,
         tenders: _abc.Iterable[Global___Tender] | None = ...,
+        till_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "tenders", b"tenders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "tenders", b"tenders", "till_id", b"till_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -230,24 +286,83 @@ class Tender(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
+    CASH_FIELD_NUMBER: _builtins.int
+    GIFT_CARD_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def card(self) -> Global___CardTender:
         """A card, charged through the payment provider."""
+
+    @_builtins.property
+    def cash(self) -> Global___CashTender:
+        """Cash in the till."""
+
+    @_builtins.property
+    def gift_card(self) -> Global___GiftCardTender:
+        """A gift card of the shop."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much of the order it pays; unset on the only tender, which pays all of it. The
+        amounts of several tenders add up to the order's total.
+        """
 
     def __init__(
         self,
         *,
         card: Global___CardTender | None = ...,
+        cash: Global___CashTender | None = ...,
+        gift_card: Global___GiftCardTender | None = ...,
+        amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "method", b"method"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "cash", b"cash", "gift_card", b"gift_card", "method", b"method"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "method", b"method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "cash", b"cash", "gift_card", b"gift_card", "method", b"method"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["card"]  # noqa: Y015
+    _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["card", "cash", "gift_card"]  # noqa: Y015
     _WhichOneofArgType_method: _TypeAlias = _typing.Literal["method", b"method"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_method) -> _WhichOneofReturnType_method | None: ...
 
 Global___Tender: _TypeAlias = Tender  # noqa: Y015
+
+@_typing.final
+class CashTender(_message.Message):
+    """A payment with cash: nothing more is known of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CashTender: _TypeAlias = CashTender  # noqa: Y015
+
+@_typing.final
+class GiftCardTender(_message.Message):
+    """A gift card payment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code on the card."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiftCardTender: _TypeAlias = GiftCardTender  # noqa: Y015
 
 @_typing.final
 class CardTender(_message.Message):
@@ -504,16 +619,20 @@ class WatchOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The order's id."""
+    after_sequence: _builtins.int
+    """Only events after this number; 0 means all."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -526,18 +645,32 @@ class WatchOrderResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The event's number within its order, counting up from 1 without gaps."""
+    event: _builtins.str
+    """What happened, such as "order_authorized"."""
     @_builtins.property
     def order(self) -> Global___Order:
-        """The order at that moment."""
+        """The order after the event."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
 
     def __init__(
         self,
         *,
         order: Global___Order | None = ...,
+        sequence: _builtins.int = ...,
+        event: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "order", b"order", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

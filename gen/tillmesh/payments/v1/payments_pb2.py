@@ -29,7 +29,7 @@ from tillmesh.money.v1 import money_pb2 as tillmesh_dot_money_dot_v1_dot_money__
 from tillmesh.options.v1 import options_pb2 as tillmesh_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tillmesh/payments/v1/payments.proto\x12\x14tillmesh.payments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\"\x93\x02\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".tillmesh.payments.v1.PaymentState\x12\x16\n\x0e\x64\x65\x63line_reason\x18\x04 \x01(\t\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x13\n\x0bprovider_id\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x10\x41uthorizeRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x1c\n\x0epayment_method\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\"C\n\x11\x41uthorizeResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"$\n\x0e\x43\x61ptureRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\"A\n\x0f\x43\x61ptureResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"!\n\x0bVoidRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\">\n\x0cVoidResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"M\n\rRefundRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"@\n\x0eRefundResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"\x1f\n\x11GetPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x12GetPaymentResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"S\n\x19ReceiveStripeEventRequest\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x11\n\tsignature\x18\x02 \x01(\t\"\x1c\n\x1aReceiveStripeEventResponse*\xb9\x01\n\x0cPaymentState\x12\x1d\n\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PAYMENT_STATE_CREATED\x10\x01\x12\x19\n\x15PAYMENT_STATE_UNKNOWN\x10\x02\x12\x1c\n\x18PAYMENT_STATE_AUTHORIZED\x10\x03\x12\x1a\n\x16PAYMENT_STATE_CAPTURED\x10\x04\x12\x1a\n\x16PAYMENT_STATE_DECLINED\x10\x05\x32\xdf\x04\n\x0fPaymentsService\x12l\n\tAuthorize\x12&.tillmesh.payments.v1.AuthorizeRequest\x1a\'.tillmesh.payments.v1.AuthorizeResponse\"\x0e\x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xb8\xb5\x18\xc0>\x12\x66\n\x07\x43\x61pture\x12$.tillmesh.payments.v1.CaptureRequest\x1a%.tillmesh.payments.v1.CaptureResponse\"\x0e\x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xb8\xb5\x18\xc0>\x12m\n\x04Void\x12!.tillmesh.payments.v1.VoidRequest\x1a\".tillmesh.payments.v1.VoidResponse\"\x1e\x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xaa\xb5\x18\x11S9 payments: void\x12u\n\x06Refund\x12#.tillmesh.payments.v1.RefundRequest\x1a$.tillmesh.payments.v1.RefundResponse\" \x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xaa\xb5\x18\x13S9 payments: refund\x12\x8f\x01\n\nGetPayment\x12\'.tillmesh.payments.v1.GetPaymentRequest\x1a(.tillmesh.payments.v1.GetPaymentResponse\".\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02\x1c\x12\x11/v1/payments/{id}b\x07payment2\xd1\x01\n\x0fWebhooksService\x12\xbd\x01\n\x12ReceiveStripeEvent\x12/.tillmesh.payments.v1.ReceiveStripeEventRequest\x1a\x30.tillmesh.payments.v1.ReceiveStripeEventResponse\"D\x90\x02\x02\x8a\xb5\x18\x02\x08\x01\xaa\xb5\x18\x15S9 payments: webhooks\x82\xd3\xe4\x93\x02\x1c\"\x13/v1/webhooks/stripe:\x05\x65ventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tillmesh/payments/v1/payments.proto\x12\x14tillmesh.payments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\"\xaf\x03\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".tillmesh.payments.v1.PaymentState\x12\x16\n\x0e\x64\x65\x63line_reason\x18\x04 \x01(\t\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x13\n\x0bprovider_id\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x06method\x18\t \x01(\x0e\x32#.tillmesh.payments.v1.PaymentMethod\x12\r\n\x05share\x18\n \x01(\x05\x12*\n\x08\x63\x61ptured\x18\x0b \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12*\n\x08refunded\x18\x0c \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"\xb0\x01\n\x10\x41uthorizeRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x1c\n\x0epayment_method\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x33\n\x06method\x18\x04 \x01(\x0e\x32#.tillmesh.payments.v1.PaymentMethod\x12\r\n\x05share\x18\x05 \x01(\x05\"C\n\x11\x41uthorizeResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"N\n\x0e\x43\x61ptureRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"A\n\x0f\x43\x61ptureResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"!\n\x0bVoidRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\">\n\x0cVoidResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"`\n\rRefundRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x11\n\trefund_id\x18\x03 \x01(\t\"@\n\x0eRefundResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"\x1f\n\x11GetPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x12GetPaymentResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tillmesh.payments.v1.Payment\"S\n\x19ReceiveStripeEventRequest\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x11\n\tsignature\x18\x02 \x01(\t\"\x1c\n\x1aReceiveStripeEventResponse*\x95\x02\n\x0cPaymentState\x12\x1d\n\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PAYMENT_STATE_CREATED\x10\x01\x12\x19\n\x15PAYMENT_STATE_UNKNOWN\x10\x02\x12\x1c\n\x18PAYMENT_STATE_AUTHORIZED\x10\x03\x12\x1a\n\x16PAYMENT_STATE_CAPTURED\x10\x04\x12\x1a\n\x16PAYMENT_STATE_DECLINED\x10\x05\x12\x18\n\x14PAYMENT_STATE_VOIDED\x10\x06\x12$\n PAYMENT_STATE_PARTIALLY_REFUNDED\x10\x07\x12\x1a\n\x16PAYMENT_STATE_REFUNDED\x10\x08*\x7f\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x17\n\x13PAYMENT_METHOD_CARD\x10\x01\x12\x17\n\x13PAYMENT_METHOD_CASH\x10\x02\x12\x1c\n\x18PAYMENT_METHOD_GIFT_CARD\x10\x03\x32\xdf\x04\n\x0fPaymentsService\x12l\n\tAuthorize\x12&.tillmesh.payments.v1.AuthorizeRequest\x1a\'.tillmesh.payments.v1.AuthorizeResponse\"\x0e\x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xb8\xb5\x18\xc0>\x12\x66\n\x07\x43\x61pture\x12$.tillmesh.payments.v1.CaptureRequest\x1a%.tillmesh.payments.v1.CaptureResponse\"\x0e\x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xb8\xb5\x18\xc0>\x12m\n\x04Void\x12!.tillmesh.payments.v1.VoidRequest\x1a\".tillmesh.payments.v1.VoidResponse\"\x1e\x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xaa\xb5\x18\x11S9 payments: void\x12u\n\x06Refund\x12#.tillmesh.payments.v1.RefundRequest\x1a$.tillmesh.payments.v1.RefundResponse\" \x90\x02\x02\x8a\xb5\x18\x02\x10\x01\xaa\xb5\x18\x13S9 payments: refund\x12\x8f\x01\n\nGetPayment\x12\'.tillmesh.payments.v1.GetPaymentRequest\x1a(.tillmesh.payments.v1.GetPaymentResponse\".\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02\x1c\x12\x11/v1/payments/{id}b\x07payment2\xd1\x01\n\x0fWebhooksService\x12\xbd\x01\n\x12ReceiveStripeEvent\x12/.tillmesh.payments.v1.ReceiveStripeEventRequest\x1a\x30.tillmesh.payments.v1.ReceiveStripeEventResponse\"D\x90\x02\x02\x8a\xb5\x18\x02\x08\x01\xaa\xb5\x18\x15S9 payments: webhooks\x82\xd3\xe4\x93\x02\x1c\"\x13/v1/webhooks/stripe:\x05\x65ventb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,36 +50,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\220\002\001\212\265\030\005\"\003\002\003\005\202\323\344\223\002\034\022\021/v1/payments/{id}b\007payment'
   _globals['_WEBHOOKSSERVICE'].methods_by_name['ReceiveStripeEvent']._loaded_options = None
   _globals['_WEBHOOKSSERVICE'].methods_by_name['ReceiveStripeEvent']._serialized_options = b'\220\002\002\212\265\030\002\010\001\252\265\030\025S9 payments: webhooks\202\323\344\223\002\034\"\023/v1/webhooks/stripe:\005event'
-  _globals['_PAYMENTSTATE']._serialized_start=1242
-  _globals['_PAYMENTSTATE']._serialized_end=1427
+  _globals['_PAYMENTSTATE']._serialized_start=1528
+  _globals['_PAYMENTSTATE']._serialized_end=1805
+  _globals['_PAYMENTMETHOD']._serialized_start=1807
+  _globals['_PAYMENTMETHOD']._serialized_end=1934
   _globals['_PAYMENT']._serialized_start=218
-  _globals['_PAYMENT']._serialized_end=493
-  _globals['_AUTHORIZEREQUEST']._serialized_start=495
-  _globals['_AUTHORIZEREQUEST']._serialized_end=603
-  _globals['_AUTHORIZERESPONSE']._serialized_start=605
-  _globals['_AUTHORIZERESPONSE']._serialized_end=672
-  _globals['_CAPTUREREQUEST']._serialized_start=674
-  _globals['_CAPTUREREQUEST']._serialized_end=710
-  _globals['_CAPTURERESPONSE']._serialized_start=712
-  _globals['_CAPTURERESPONSE']._serialized_end=777
-  _globals['_VOIDREQUEST']._serialized_start=779
-  _globals['_VOIDREQUEST']._serialized_end=812
-  _globals['_VOIDRESPONSE']._serialized_start=814
-  _globals['_VOIDRESPONSE']._serialized_end=876
-  _globals['_REFUNDREQUEST']._serialized_start=878
-  _globals['_REFUNDREQUEST']._serialized_end=955
-  _globals['_REFUNDRESPONSE']._serialized_start=957
-  _globals['_REFUNDRESPONSE']._serialized_end=1021
-  _globals['_GETPAYMENTREQUEST']._serialized_start=1023
-  _globals['_GETPAYMENTREQUEST']._serialized_end=1054
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=1056
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=1124
-  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_start=1126
-  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_end=1209
-  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_start=1211
-  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_end=1239
-  _globals['_PAYMENTSSERVICE']._serialized_start=1430
-  _globals['_PAYMENTSSERVICE']._serialized_end=2037
-  _globals['_WEBHOOKSSERVICE']._serialized_start=2040
-  _globals['_WEBHOOKSSERVICE']._serialized_end=2249
+  _globals['_PAYMENT']._serialized_end=649
+  _globals['_AUTHORIZEREQUEST']._serialized_start=652
+  _globals['_AUTHORIZEREQUEST']._serialized_end=828
+  _globals['_AUTHORIZERESPONSE']._serialized_start=830
+  _globals['_AUTHORIZERESPONSE']._serialized_end=897
+  _globals['_CAPTUREREQUEST']._serialized_start=899
+  _globals['_CAPTUREREQUEST']._serialized_end=977
+  _globals['_CAPTURERESPONSE']._serialized_start=979
+  _globals['_CAPTURERESPONSE']._serialized_end=1044
+  _globals['_VOIDREQUEST']._serialized_start=1046
+  _globals['_VOIDREQUEST']._serialized_end=1079
+  _globals['_VOIDRESPONSE']._serialized_start=1081
+  _globals['_VOIDRESPONSE']._serialized_end=1143
+  _globals['_REFUNDREQUEST']._serialized_start=1145
+  _globals['_REFUNDREQUEST']._serialized_end=1241
+  _globals['_REFUNDRESPONSE']._serialized_start=1243
+  _globals['_REFUNDRESPONSE']._serialized_end=1307
+  _globals['_GETPAYMENTREQUEST']._serialized_start=1309
+  _globals['_GETPAYMENTREQUEST']._serialized_end=1340
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=1342
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=1410
+  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_start=1412
+  _globals['_RECEIVESTRIPEEVENTREQUEST']._serialized_end=1495
+  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_start=1497
+  _globals['_RECEIVESTRIPEEVENTRESPONSE']._serialized_end=1525
+  _globals['_PAYMENTSSERVICE']._serialized_start=1937
+  _globals['_PAYMENTSSERVICE']._serialized_end=2544
+  _globals['_WEBHOOKSSERVICE']._serialized_start=2547
+  _globals['_WEBHOOKSSERVICE']._serialized_end=2756
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,12 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     """The money is ours."""
     PAYMENT_STATE_DECLINED: _PaymentState.ValueType  # 5
     """The provider refused."""
+    PAYMENT_STATE_VOIDED: _PaymentState.ValueType  # 6
+    """Let go of, or called off before it was asked for."""
+    PAYMENT_STATE_PARTIALLY_REFUNDED: _PaymentState.ValueType  # 7
+    """Given back in part."""
+    PAYMENT_STATE_REFUNDED: _PaymentState.ValueType  # 8
+    """Given back in full."""
 
 class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
     """Where a payment stands."""
@@ -54,7 +60,41 @@ PAYMENT_STATE_CAPTURED: PaymentState.ValueType  # 4
 """The money is ours."""
 PAYMENT_STATE_DECLINED: PaymentState.ValueType  # 5
 """The provider refused."""
+PAYMENT_STATE_VOIDED: PaymentState.ValueType  # 6
+"""Let go of, or called off before it was asked for."""
+PAYMENT_STATE_PARTIALLY_REFUNDED: PaymentState.ValueType  # 7
+"""Given back in part."""
+PAYMENT_STATE_REFUNDED: PaymentState.ValueType  # 8
+"""Given back in full."""
 Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
+
+class _PaymentMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_METHOD_UNSPECIFIED: _PaymentMethod.ValueType  # 0
+    """Not stated: a card."""
+    PAYMENT_METHOD_CARD: _PaymentMethod.ValueType  # 1
+    """A card, through the payment provider."""
+    PAYMENT_METHOD_CASH: _PaymentMethod.ValueType  # 2
+    """Cash in the till."""
+    PAYMENT_METHOD_GIFT_CARD: _PaymentMethod.ValueType  # 3
+    """A gift card of the shop."""
+
+class PaymentMethod(_PaymentMethod, metaclass=_PaymentMethodEnumTypeWrapper):
+    """How one share of an order is paid."""
+
+PAYMENT_METHOD_UNSPECIFIED: PaymentMethod.ValueType  # 0
+"""Not stated: a card."""
+PAYMENT_METHOD_CARD: PaymentMethod.ValueType  # 1
+"""A card, through the payment provider."""
+PAYMENT_METHOD_CASH: PaymentMethod.ValueType  # 2
+"""Cash in the till."""
+PAYMENT_METHOD_GIFT_CARD: PaymentMethod.ValueType  # 3
+"""A gift card of the shop."""
+Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
@@ -70,8 +110,12 @@ class Payment(_message.Message):
     PROVIDER_ID_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    CAPTURED_FIELD_NUMBER: _builtins.int
+    REFUNDED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUIDv5 of the order's id: the same order has the same payment."""
+    """UUIDv5 of the order's id and the share's number: the same share has the same payment."""
     order_id: _builtins.str
     """The order that it pays."""
     state: Global___PaymentState.ValueType
@@ -80,6 +124,10 @@ class Payment(_message.Message):
     """Why it is DECLINED, in the provider's words, such as `insufficient_funds`."""
     provider_id: _builtins.str
     """The provider's id for it, such as `pi_...`."""
+    method: Global___PaymentMethod.ValueType
+    """How it is paid."""
+    share: _builtins.int
+    """Which share of the order it pays, from 0."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much."""
@@ -92,6 +140,14 @@ class Payment(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When its state last changed."""
 
+    @_builtins.property
+    def captured(self) -> _money_pb2.Money:
+        """What was taken; unset before."""
+
+    @_builtins.property
+    def refunded(self) -> _money_pb2.Money:
+        """What was given back of it; unset before."""
+
     def __init__(
         self,
         *,
@@ -103,10 +159,14 @@ class Payment(_message.Message):
         provider_id: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        method: Global___PaymentMethod.ValueType = ...,
+        share: _builtins.int = ...,
+        captured: _money_pb2.Money | None = ...,
+        refunded: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured", b"captured", "create_time", b"create_time", "refunded", b"refunded", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "decline_reason", b"decline_reason", "id", b"id", "order_id", b"order_id", "provider_id", b"provider_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured", b"captured", "create_time", b"create_time", "decline_reason", b"decline_reason", "id", b"id", "method", b"method", "order_id", b"order_id", "provider_id", b"provider_id", "refunded", b"refunded", "share", b"share", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -121,10 +181,16 @@ class AuthorizeRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """The order that is paid."""
     payment_method: _builtins.str
-    """The provider's handle for the card."""
+    """The provider's handle for the card, or the code of the gift card; empty for cash."""
+    method: Global___PaymentMethod.ValueType
+    """How it is paid; unset means by card."""
+    share: _builtins.int
+    """Which share of the order this is, from 0."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much, above zero."""
@@ -135,10 +201,12 @@ class AuthorizeRequest(_message.Message):
         order_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         payment_method: _builtins.str = ...,
+        method: Global___PaymentMethod.ValueType = ...,
+        share: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "payment_method", b"payment_method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "method", b"method", "order_id", b"order_id", "payment_method", b"payment_method", "share", b"share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -175,16 +243,22 @@ class CaptureRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment's id."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much; unset means all that is held."""
+
     def __init__(
         self,
         *,
         payment_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,8 +342,11 @@ class RefundRequest(_message.Message):
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment's id."""
+    refund_id: _builtins.str
+    """The caller's own name for this refund, a UUID: the same one is given back once."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much; unset means all that is left."""
@@ -279,10 +356,11 @@ class RefundRequest(_message.Message):
         *,
         payment_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        refund_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id", "refund_id", b"refund_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

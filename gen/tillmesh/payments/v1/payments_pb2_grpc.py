@@ -69,31 +69,37 @@ class PaymentsServiceServicer:
     """
 
     def Authorize(self, request, context):
-        """Has the provider hold the amount for an order. A declined card is an outcome, not
+        """Has the amount of one share of an order held. A declined card is an outcome, not
         an error: the payment is DECLINED. A provider that does not answer leaves it UNKNOWN;
-        repeating the call asks again with the same key.
+        repeating the call asks again with the same key. Cash is held by its nature, a gift
+        card by its balance. A payment that was voided before it was authorised stays VOIDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Capture(self, request, context):
-        """Takes the amount that is held. Fails with FAILED_PRECONDITION `NOT_AUTHORIZED`
-        unless the payment is AUTHORIZED or CAPTURED already.
+        """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
+        FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
+        already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Void(self, request, context):
-        """Lets go of the amount that is held.
+        """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
+        an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
+        `ALREADY_CAPTURED` once the money is ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Refund(self, request, context):
-        """Gives money back, whole or in part.
+        """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
+        FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
+        than was taken and not given back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,18 +36,26 @@ class PaymentsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentsServiceAsyncStub: ...
     Authorize: _grpc.UnaryUnaryMultiCallable[_payments_pb2.AuthorizeRequest, _payments_pb2.AuthorizeResponse]
-    """Has the provider hold the amount for an order. A declined card is an outcome, not
+    """Has the amount of one share of an order held. A declined card is an outcome, not
     an error: the payment is DECLINED. A provider that does not answer leaves it UNKNOWN;
-    repeating the call asks again with the same key.
+    repeating the call asks again with the same key. Cash is held by its nature, a gift
+    card by its balance. A payment that was voided before it was authorised stays VOIDED.
     """
     Capture: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CaptureRequest, _payments_pb2.CaptureResponse]
-    """Takes the amount that is held. Fails with FAILED_PRECONDITION `NOT_AUTHORIZED`
-    unless the payment is AUTHORIZED or CAPTURED already.
+    """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
+    FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
+    already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
     """
     Void: _grpc.UnaryUnaryMultiCallable[_payments_pb2.VoidRequest, _payments_pb2.VoidResponse]
-    """Lets go of the amount that is held."""
+    """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
+    an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
+    `ALREADY_CAPTURED` once the money is ours.
+    """
     Refund: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]
-    """Gives money back, whole or in part."""
+    """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
+    FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
+    than was taken and not given back.
+    """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]
     """One payment."""
 
@@ -59,18 +67,26 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Authorize: _aio.UnaryUnaryMultiCallable[_payments_pb2.AuthorizeRequest, _payments_pb2.AuthorizeResponse]  # type: ignore[assignment]
-    """Has the provider hold the amount for an order. A declined card is an outcome, not
+    """Has the amount of one share of an order held. A declined card is an outcome, not
     an error: the payment is DECLINED. A provider that does not answer leaves it UNKNOWN;
-    repeating the call asks again with the same key.
+    repeating the call asks again with the same key. Cash is held by its nature, a gift
+    card by its balance. A payment that was voided before it was authorised stays VOIDED.
     """
     Capture: _aio.UnaryUnaryMultiCallable[_payments_pb2.CaptureRequest, _payments_pb2.CaptureResponse]  # type: ignore[assignment]
-    """Takes the amount that is held. Fails with FAILED_PRECONDITION `NOT_AUTHORIZED`
-    unless the payment is AUTHORIZED or CAPTURED already.
+    """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
+    FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
+    already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
     """
     Void: _aio.UnaryUnaryMultiCallable[_payments_pb2.VoidRequest, _payments_pb2.VoidResponse]  # type: ignore[assignment]
-    """Lets go of the amount that is held."""
+    """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
+    an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
+    `ALREADY_CAPTURED` once the money is ours.
+    """
     Refund: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]  # type: ignore[assignment]
-    """Gives money back, whole or in part."""
+    """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
+    FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
+    than was taken and not given back.
+    """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """One payment."""
 
@@ -84,9 +100,10 @@ class PaymentsServiceServicer:
         request: _payments_pb2.AuthorizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.AuthorizeResponse, _abc.Awaitable[_payments_pb2.AuthorizeResponse]]:
-        """Has the provider hold the amount for an order. A declined card is an outcome, not
+        """Has the amount of one share of an order held. A declined card is an outcome, not
         an error: the payment is DECLINED. A provider that does not answer leaves it UNKNOWN;
-        repeating the call asks again with the same key.
+        repeating the call asks again with the same key. Cash is held by its nature, a gift
+        card by its balance. A payment that was voided before it was authorised stays VOIDED.
         """
 
     def Capture(
@@ -94,8 +111,9 @@ class PaymentsServiceServicer:
         request: _payments_pb2.CaptureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.CaptureResponse, _abc.Awaitable[_payments_pb2.CaptureResponse]]:
-        """Takes the amount that is held. Fails with FAILED_PRECONDITION `NOT_AUTHORIZED`
-        unless the payment is AUTHORIZED or CAPTURED already.
+        """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
+        FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
+        already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
         """
 
     def Void(
@@ -103,14 +121,20 @@ class PaymentsServiceServicer:
         request: _payments_pb2.VoidRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.VoidResponse, _abc.Awaitable[_payments_pb2.VoidResponse]]:
-        """Lets go of the amount that is held."""
+        """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
+        an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
+        `ALREADY_CAPTURED` once the money is ours.
+        """
 
     def Refund(
         self,
         request: _payments_pb2.RefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.RefundResponse, _abc.Awaitable[_payments_pb2.RefundResponse]]:
-        """Gives money back, whole or in part."""
+        """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
+        FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
+        than was taken and not given back.
+        """
 
     def GetPayment(
         self,
