@@ -121,7 +121,7 @@ def _own_settings(name: str, around: Surroundings) -> dict[str, str]:
 
 def _watched(ports: PortTable) -> str:
     addresses = {name: target(ports, name) for name in SERVICES}
-    addresses["gateway"] = f"http://{HOST}:{ports['gateway']['http']}/health/ready"
+    addresses["gateway"] = f"http://{HOST}:{ports['gateway']['http']}/health"
     return ",".join(f"{name}={address}" for name, address in addresses.items())
 
 

@@ -98,7 +98,7 @@ def test_monitoring_watches_every_process_that_says_how_it_is() -> None:
         "orders": "127.0.0.1:23004",
         "payments": "127.0.0.1:23006",
         "monitoring": "127.0.0.1:23008",
-        "gateway": "http://127.0.0.1:23000/health/ready",
+        "gateway": "http://127.0.0.1:23000/health",
     }
 
 
