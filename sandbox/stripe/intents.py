@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.stripe import errors, search
-from sandbox.stripe.cards import AUTHENTICATION_REQUIRED, CARDS, Card, Decline
+from sandbox.stripe import charging, errors, search
 from sandbox.stripe.forms import Parameters
 from sandbox.stripe.ledger import Movement
 from sandbox.stripe.objects import Object, Page
@@ -111,14 +110,14 @@ def parse_cancel(parameters: Parameters) -> Cancel:
 def create(work: Work, _: str, command: Create) -> Object:
     """Make a PaymentIntent. See https://docs.stripe.com/api/payment_intents/create."""
     if command.payment_method is not None:
-        _card(command.payment_method)
+        charging.card_of(command.payment_method)
     elif command.confirm:
         raise errors.parameter_missing("payment_method")
     intent = _new(work, command)
     work.objects.save(intent)
     work.announce("payment_intent.created", intent)
     if command.confirm:
-        _charge(work, intent, error_on_requires_action=command.error_on_requires_action)
+        charging.charge(work, intent, error_on_requires_action=command.error_on_requires_action)
     return intent
 
 
@@ -133,11 +132,11 @@ def confirm(work: Work, identifier: str, command: Confirm) -> Object:
     if intent["status"] not in _CONFIRMABLE:
         raise errors.unexpected_state(intent, "confirmed", _CONFIRMABLE)
     if command.payment_method is not None:
-        _card(command.payment_method)
+        charging.card_of(command.payment_method)
         intent["payment_method"] = command.payment_method
     if intent["payment_method"] is None:
         raise errors.parameter_missing("payment_method")
-    _charge(work, intent, error_on_requires_action=command.error_on_requires_action)
+    charging.charge(work, intent, error_on_requires_action=command.error_on_requires_action)
     return intent
 
 
@@ -154,7 +153,7 @@ def capture(work: Work, identifier: str, command: Capture) -> Object:
     if amount == 0:
         message = "The amount to capture must be greater than zero."
         raise errors.parameter_invalid("amount_to_capture", message, "parameter_invalid_integer")
-    _take(work, intent, amount)
+    charging.take(work, intent, amount)
     return intent
 
 
@@ -210,13 +209,6 @@ def _check_amount(amount: int, currency: str) -> None:
         )
 
 
-def _card(payment_method: str) -> Card:
-    card = CARDS.get(payment_method)
-    if card is None:
-        raise errors.missing("PaymentMethod", payment_method, param="payment_method", status=400)
-    return card
-
-
 def _new(work: Work, command: Create) -> Object:
     identifier = work.make_id("pi")
     return {
@@ -243,63 +235,3 @@ def _new(work: Work, command: Create) -> Object:
         "payment_method_types": ["card"],
         "status": "requires_confirmation" if command.payment_method else "requires_payment_method",
     }
-
-
-def _charge(work: Work, intent: Object, *, error_on_requires_action: bool) -> None:
-    card = _card(intent["payment_method"])
-    if card.decline is not None:
-        _decline(work, intent, card.decline)
-    elif card.needs_authentication and error_on_requires_action:
-        _decline(work, intent, AUTHENTICATION_REQUIRED)
-    elif card.needs_authentication:
-        intent |= {
-            "status": "requires_action",
-            "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}},
-        }
-        work.objects.save(intent)
-        work.announce("payment_intent.requires_action", intent)
-    else:
-        _hold(work, intent)
-
-
-def _decline(work: Work, intent: Object, decline: Decline) -> None:
-    intent |= {
-        "status": "requires_payment_method",
-        "latest_charge": work.make_id("ch"),
-        "last_payment_error": {
-            "type": "card_error",
-            "code": decline.code,
-            "decline_code": decline.decline_code,
-            "message": decline.message,
-        },
-        "payment_method": None,
-    }
-    work.objects.save(intent)
-    work.announce("payment_intent.payment_failed", intent)
-    raise errors.card_error(decline, intent)
-
-
-def _hold(work: Work, intent: Object) -> None:
-    intent |= {
-        "status": "requires_capture",
-        "amount_capturable": intent["amount"],
-        "latest_charge": work.make_id("ch"),
-        "last_payment_error": None,
-        "next_action": None,
-    }
-    work.move(Movement.AUTHORISED, intent, intent["amount"])
-    if intent["capture_method"] != "manual":
-        _take(work, intent, intent["amount"])
-        return
-    work.objects.save(intent)
-    work.announce("payment_intent.amount_capturable_updated", intent)
-
-
-def _take(work: Work, intent: Object, amount: int) -> None:
-    released = intent["amount_capturable"] - amount
-    intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
-    work.move(Movement.CAPTURED, intent, amount)
-    if released:
-        work.move(Movement.CANCELLED, intent, released)
-    work.objects.save(intent)
-    work.announce("payment_intent.succeeded", intent)

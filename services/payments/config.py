@@ -21,7 +21,7 @@ class PaymentsSettings(ServiceSettings, PostgresSettings):
     stripe_timeout_seconds: Seconds = 6
     """Bound on asking Stripe once, repeats included; a caller with less time left makes it shorter."""
 
-    stripe_connections: PoolSize = 50
+    stripe_connections: PoolSize = 20
     """Most connections to Stripe that this process opens; further calls wait for one."""
 
     @field_validator("stripe_api_key")
