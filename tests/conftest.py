@@ -36,6 +36,18 @@ T = TypeVar("T")
 _GUARD = 'while read -r pid; do pids="$pids $pid"; done; kill -INT $pids 2>/dev/null; sleep 1; rm -rf "$0"'
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--torture", action="store_true", help="the same suites with their large counts, for hours"
+    )
+
+
+@pytest.fixture(scope="session")
+def torture(request: pytest.FixtureRequest) -> bool:
+    """Whether counts are the large ones."""
+    return bool(request.config.getoption("--torture"))
+
+
 class Background:
     """An event loop in a thread of its own, for fixtures that outlive every test's loop."""
 
