@@ -18,7 +18,7 @@ from gateway.faults import Fault, Path, Place, pointer
 from gateway.identity import CHALLENGE
 from gateway.incoming import JSON_TYPE
 from gateway.problems import Headers, Relayed
-from gateway.routes import HTTP_BODY, Route
+from gateway.routes import Route
 from gateway.templates import Template
 from servicekit.errors import FieldViolation, Refusal
 from servicekit.status import ERROR_ID
@@ -67,15 +67,14 @@ def json_answer(
 def answer_of(route: Route, response: Message) -> Answer:
     """The answer for a response: 200, 201 with its Location, or 204 where the message has no fields."""
     headers = route.rpc.lifecycle.headers()
-    descriptor = response.DESCRIPTOR
-    if descriptor.full_name == HTTP_BODY:
-        content: Any = response
-        return Answer(200, (*headers, (b"content-type", content.content_type.encode())), content.data)
-    if not descriptor.fields:
+    field = route.response_field
+    resource: Any = response if field is None else getattr(response, field.name)
+    if route.gives_any_content:
+        return Answer(200, (*headers, (b"content-type", resource.content_type.encode())), resource.data)
+    if not response.DESCRIPTOR.fields:
         return Answer(204, headers)
     if route.rpc.location is None:
         return json_answer(200, document_of(route, response), headers)
-    resource = response if route.response_field is None else getattr(response, route.response_field.name)
     location = expanded(route.rpc.location, resource).encode()
     return json_answer(201, document_of(route, response), (*headers, (b"location", location)))
 

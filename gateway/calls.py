@@ -91,6 +91,8 @@ class Calls:
 
 
 def _check_accept(route: Route, head: Head) -> None:
+    if route.gives_any_content:
+        return  # Which type it has, the service says; RFC 9110, section 12.4.1, lets it be sent.
     offered = list(FRAMINGS) if route.rpc.is_streaming else [JSON_TYPE]
     if preferred(head.header(b"accept"), offered) is None:
         raise NotAcceptable(f"This call answers with {' or '.join(offered)}.")

@@ -89,6 +89,13 @@ class Route:
         """True if the body is passed on as it is, whatever it may be."""
         return self.body is not None and is_message(self.body, HTTP_BODY)
 
+    @property
+    def gives_any_content(self) -> bool:
+        """True if the answer is passed on as it is, with a content type of its own."""
+        if self.response_field is not None:
+            return is_message(self.response_field, HTTP_BODY)
+        return self.rpc.response.DESCRIPTOR.full_name == HTTP_BODY
+
 
 def is_message(field: FieldDescriptor, full_name: str) -> bool:
     """True for a single message field of this type."""

@@ -12,7 +12,15 @@ from gateway.problems import CODES, Occurrence, problem_document, rendered, stat
 from gateway.routes import Route
 from servicekit.errors import FieldViolation, IdempotencyKeyReused, InvalidArgument, Kind, Unauthenticated
 from servicekit.status import RemoteRefusal
-from tests.gateway.shelf import TABLE, Book, BookResponse, MoveBookResponse, SearchResponse, SetTagsResponse
+from tests.gateway.shelf import (
+    TABLE,
+    Book,
+    BookResponse,
+    GetCoverResponse,
+    MoveBookResponse,
+    SearchResponse,
+    SetTagsResponse,
+)
 
 HERE = Occurrence(path="/v1/books", request_id="r1", trace_id="t1")
 
@@ -62,6 +70,14 @@ def test_a_body_of_any_kind_is_answered_as_it_is() -> None:
     answer = answer_of(route("POST", "/v1/books/7/cover"), HttpBody(content_type="image/png", data=b"\x89"))
 
     assert answer == Answer(200, ((b"content-type", b"image/png"),), b"\x89")
+
+
+def test_a_part_of_the_response_can_be_answered_as_it_is() -> None:
+    response = GetCoverResponse(cover=HttpBody(content_type="text/csv", data=b"a,b\n"))
+
+    answer = answer_of(route("GET", "/v1/books/7/cover"), response)
+
+    assert answer == Answer(200, ((b"content-type", b"text/csv"),), b"a,b\n")
 
 
 def test_a_deprecated_call_says_until_when_and_what_follows() -> None:
