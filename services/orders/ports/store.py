@@ -1,4 +1,4 @@
-"""What this service needs from outside, in its own words.
+"""Where everything is kept.
 
 The store's transaction is the only lock there is: whatever is done inside one is
 kept whole or not at all.
@@ -9,47 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 from services.orders.model import (
     Attempt,
     Delivery,
     DeliveryId,
     Errand,
-    Money,
     Order,
     OrderId,
     OrderLine,
     OrderState,
     Outcome,
-    Payment,
-    PaymentId,
     Product,
     Sku,
     Stock,
 )
 
-UnsettledCause = Literal["unknown", "unavailable"]
-
 
 class OrderMoved(Exception):
     """The stored order is no longer in the state that a step began from: somebody else made the step."""
-
-
-class PaymentUnsettled(Exception):
-    """Whether money moved is not known, or not yet: repeat, and compensate nothing."""
-
-    def __init__(self, cause: UnsettledCause, message: str) -> None:
-        super().__init__(message)
-        self.cause = cause
-
-
-class PaymentRefused(Exception):
-    """The payments service will never take this payment, and holds nothing for it."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Products(Protocol):
@@ -186,44 +165,4 @@ class Store(Tables, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction: kept when the block ends, undone when it raises."""
-        ...
-
-
-class Payments(Protocol):
-    """The payments service. Every call can be repeated: an order has one payment."""
-
-    async def authorize(self, order_id: OrderId, amount: Money, handle: str) -> Payment:
-        """Have the provider hold the amount. Raises `PaymentUnsettled` or `PaymentRefused`."""
-        ...
-
-    async def capture(self, payment_id: PaymentId) -> Payment:
-        """Take the amount that is held. Raises `PaymentUnsettled`."""
-        ...
-
-
-class Signals(Protocol):
-    """What this service lets others see of its work. Synthetic orders are never reported as business."""
-
-    def order_created(self) -> None:
-        """An order was accepted."""
-        ...
-
-    def order_refused(self, reason: str) -> None:
-        """An order was refused; nothing of it is kept."""
-        ...
-
-    def order_completed(self, total: Money, seconds: float) -> None:
-        """An order was paid, that many seconds after it was accepted."""
-        ...
-
-    def order_rejected(self, reason: str, seconds: float) -> None:
-        """An order's payment was refused, that many seconds after it was accepted."""
-        ...
-
-    def order_answered_open(self) -> None:
-        """A caller had to be answered before its order was settled."""
-        ...
-
-    def payment_repeated(self, cause: UnsettledCause) -> None:
-        """A payment step has to be made again; reported for synthetic orders too."""
         ...
