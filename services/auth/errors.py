@@ -40,6 +40,20 @@ class EmailTaken(Refusal):
     reason = "EMAIL_TAKEN"
 
 
+class TillNotFound(Refusal):
+    """There is no till with this id."""
+
+    kind = Kind.NOT_FOUND
+    reason = "TILL_NOT_FOUND"
+
+
+class TillNameTaken(Refusal):
+    """There is a till with this name."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "TILL_NAME_TAKEN"
+
+
 class SigningKeySealed(Refusal):
     """The signing key in the database does not open with this process's SIGNING_KEY_SECRET."""
 

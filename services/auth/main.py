@@ -9,7 +9,6 @@ from typing import Any
 from tillmesh.auth.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from tillmesh.auth.v1.security_pb2_grpc import (
     SecurityServiceServicer,
-    TillsServiceServicer,
     add_SecurityServiceServicer_to_server,
     add_TillsServiceServicer_to_server,
 )
@@ -23,7 +22,7 @@ from services.auth.checks import preparation_check
 from services.auth.config import AuthSettings
 from services.auth.metrics import AuthMetrics
 from services.auth.model import UserDraft
-from services.auth.servicer import AuthServicer, UsersServicer
+from services.auth.servicer import AuthServicer, TillsServicer, UsersServicer
 from services.auth.store.postgres import PostgresStore
 from services.auth.store.redis import RedisThrottle
 from services.auth.store.sealing import Sealer, derived_key
@@ -32,6 +31,7 @@ from services.auth.usecases.directory import Directory, keyed_fingerprint
 from services.auth.usecases.passwords import Argon2Passwords
 from services.auth.usecases.preparation import Preparation, Retention
 from services.auth.usecases.sign_in import SignIn
+from services.auth.usecases.tills import TillKeys, Tills
 from services.auth.workers import Chores
 
 
@@ -58,14 +58,17 @@ async def build(kit: Kit[AuthSettings]) -> None:
         make_id=kit.make_id,
         make_secret=_make_secret,
     )
+    fingerprint = keyed_fingerprint(derived_key(secret, "request fingerprints"))
     directory = Directory(
         store=store,
         passwords=passwords,
         signals=signals,
         clock=kit.clock,
         make_id=kit.make_id,
-        fingerprint=keyed_fingerprint(derived_key(secret, "request fingerprints")),
+        fingerprint=fingerprint,
     )
+    till_keys = TillKeys(derived_key(secret, "till keys"))
+    tills = Tills(store, till_keys, kit.clock, kit.make_id, fingerprint)
     preparation = Preparation(store, keyring, directory, _first_admin(kit.settings))
 
     async def own_keys() -> Mapping[str, Any]:
@@ -77,7 +80,7 @@ async def build(kit: Kit[AuthSettings]) -> None:
     kit.add(add_AuthServiceServicer_to_server, AuthServicer(sign_in, directory, keyring))
     kit.add(add_UsersServiceServicer_to_server, UsersServicer(directory))
     kit.add(add_SecurityServiceServicer_to_server, SecurityServiceServicer())
-    kit.add(add_TillsServiceServicer_to_server, TillsServiceServicer())
+    kit.add(add_TillsServiceServicer_to_server, TillsServicer(tills))
 
 
 def _make_secret() -> str:

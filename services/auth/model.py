@@ -1,7 +1,7 @@
-"""Users, their sessions and the keys that sign for them: frozen values, pure decisions.
+"""Users, their sessions, the keys that sign for them, and tills: frozen values, pure decisions.
 
 Secrets are kept out of every `repr`: of a password there is only its hash here, of
-a refresh token only its digest.
+a refresh token only its digest, of a till's key only its number.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from servicekit.context import Role
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 KeyId = NewType("KeyId", str)
+TillId = NewType("TillId", str)
 TokenDigest = NewType("TokenDigest", bytes)
 
 ROLE_ORDER = tuple(Role)
@@ -30,6 +31,11 @@ _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullm
 def user_id_of(text: str) -> UserId | None:
     """The id that `text` is, or `None` for anything that no user can have."""
     return UserId(text) if _CANONICAL_UUID(text) else None
+
+
+def till_id_of(text: str) -> TillId | None:
+    """The id that `text` is, or `None` for anything that no till can have."""
+    return TillId(text) if _CANONICAL_UUID(text) else None
 
 
 def digest_of(refresh_token: str) -> TokenDigest:
@@ -89,6 +95,47 @@ class UserPage:
 
     users: tuple[User, ...]
     next_after: UserId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """A till of the shop.
+
+    Attributes:
+        name: What the staff call it; unique.
+    """
+
+    id: TillId
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIssue:
+    """A till and one of its keys.
+
+    Attributes:
+        number: Which key, counting up from 1; the highest is the newest.
+    """
+
+    till: Till
+    number: int
+
+    def next(self) -> KeyIssue:
+        """The till with the key that follows."""
+        return replace(self, number=self.number + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TillPage:
+    """Some tills, by name.
+
+    Attributes:
+        next_after: The name after which the next page begins; `None` on the last.
+    """
+
+    tills: tuple[Till, ...]
+    next_after: str | None
 
 
 @dataclass(frozen=True, slots=True)

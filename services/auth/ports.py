@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from servicekit.context import Role
 from services.auth.model import (
     Account,
     Attempt,
+    KeyIssue,
     PresentedToken,
     Session,
     SessionId,
     SigningKey,
+    Till,
+    TillId,
     TokenDigest,
     User,
     UserId,
@@ -26,6 +29,9 @@ from services.auth.model import (
 
 MakeSecret = Callable[[], str]
 """Makes text that nobody can guess: at least 256 random bits, safe in a URL."""
+
+Answer = TypeVar("Answer", User, KeyIssue)
+"""What a caller's attempt is answered with. One key names one operation, so its answer has one type."""
 
 
 class Users(Protocol):
@@ -87,7 +93,7 @@ class Sessions(Protocol):
 class Attempts(Protocol):
     """What callers attempted, by the names they gave, and what they were answered."""
 
-    async def keep(self, attempt: Attempt, answer: User, now: datetime) -> User | None:
+    async def keep(self, attempt: Attempt, answer: Answer, now: datetime) -> Answer | None:
         """Keep the answer to this attempt; the one that was kept before, if there is one.
 
         Waits for another transaction that holds the same name, so that both see one answer.
@@ -98,6 +104,38 @@ class Attempts(Protocol):
 
     async def forget(self, made_before: datetime) -> int:
         """Drop the attempts made before this; answers how many."""
+        ...
+
+
+class Tills(Protocol):
+    """The tills, and which of their keys work. No key is kept: see `usecases.tills`."""
+
+    async def add(self, till: Till) -> None:
+        """Keep a new till, with its key number 1; raises `TillNameTaken`."""
+        ...
+
+    async def get(self, till_id: TillId) -> Till | None:
+        """The till with this id."""
+        ...
+
+    async def lock(self, till_id: TillId) -> KeyIssue | None:
+        """The till and its newest key, which nobody else replaces until this transaction ends."""
+        ...
+
+    async def issue(self, key: KeyIssue, now: datetime) -> None:
+        """Let this key replace the one before it."""
+        ...
+
+    async def keys(self, till_id: TillId, replaced_after: datetime) -> list[int]:
+        """The numbers of the till's newest key and of those that were replaced after this."""
+        ...
+
+    async def page(self, after: str | None, limit: int) -> list[Till]:
+        """Up to `limit` tills by name, from the first above `after`."""
+        ...
+
+    async def forget_keys(self, replaced_before: datetime) -> int:
+        """Drop the numbers of keys that were replaced before this; answers how many."""
         ...
 
 
@@ -129,6 +167,11 @@ class Tables(Protocol):
     @property
     def attempts(self) -> Attempts:
         """What callers attempted."""
+        ...
+
+    @property
+    def tills(self) -> Tills:
+        """The tills."""
         ...
 
     @property

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from tillmesh.auth.v1 import auth_pb2, auth_pb2_grpc, users_pb2, users_pb2_grpc
+from tillmesh.auth.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
+    security_pb2,
+    security_pb2_grpc,
+    users_pb2,
+    users_pb2_grpc,
+)
 from typing_extensions import override
 
 from servicekit.context import current
@@ -13,6 +20,7 @@ from services.auth import wire
 from services.auth.usecases.access import Keyring
 from services.auth.usecases.directory import Directory
 from services.auth.usecases.sign_in import SignIn
+from services.auth.usecases.tills import Tills
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -88,3 +96,43 @@ class UsersServicer(users_pb2_grpc.UsersServiceServicer):
         """See the proto."""
         user = await self._directory.grant(request.id, wire.role(request.role), wire.attempt(current()))
         return users_pb2.GrantRoleResponse(user=wire.user_message(user))
+
+
+class TillsServicer(security_pb2_grpc.TillsServiceServicer):
+    """TillsService; see the proto."""
+
+    def __init__(self, tills: Tills) -> None:
+        self._tills = tills
+
+    @override
+    async def CreateTill(
+        self, request: security_pb2.CreateTillRequest, context: Context
+    ) -> security_pb2.CreateTillResponse:
+        """See the proto."""
+        till, key = await self._tills.create(request.name, wire.attempt(current()))
+        return security_pb2.CreateTillResponse(till=wire.till_message(till), key=key)
+
+    @override
+    async def ListTills(
+        self, request: security_pb2.ListTillsRequest, context: Context
+    ) -> security_pb2.ListTillsResponse:
+        """See the proto."""
+        return wire.till_page_message(await self._tills.page(request.page_size, request.page_token))
+
+    @override
+    async def RotateTillKey(
+        self, request: security_pb2.RotateTillKeyRequest, context: Context
+    ) -> security_pb2.RotateTillKeyResponse:
+        """See the proto."""
+        key = await self._tills.rotate_key(request.id, wire.attempt(current()))
+        return security_pb2.RotateTillKeyResponse(key=key)
+
+    @override
+    async def CheckTill(
+        self, request: security_pb2.CheckTillRequest, context: Context
+    ) -> security_pb2.CheckTillResponse:
+        """See the proto."""
+        checked = await self._tills.check(request.id, request.key)
+        return security_pb2.CheckTillResponse(
+            till=wire.till_message(checked.till), key_holds=checked.key_holds
+        )

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from tillmesh.auth.v1 import auth_pb2, users_pb2
+from tillmesh.auth.v1 import auth_pb2, security_pb2, users_pb2
 from tillmesh.options.v1 import options_pb2
 
 from servicekit.context import RequestContext, Role
-from services.auth.model import Attempt, PublicKey, Tokens, User, UserDraft, UserPage
-from services.auth.usecases.validation import page_token
+from services.auth.model import Attempt, PublicKey, Till, TillPage, Tokens, User, UserDraft, UserPage
+from services.auth.usecases.validation import page_token, till_page_token
 
 _ROLE_TO_PROTO = {
     Role.CUSTOMER: options_pb2.ROLE_CUSTOMER,
@@ -53,6 +53,18 @@ def page_message(page: UserPage) -> users_pb2.ListUsersResponse:
     """One page of users."""
     return users_pb2.ListUsersResponse(
         users=map(user_message, page.users), next_page_token=page_token(page.next_after)
+    )
+
+
+def till_message(till: Till) -> security_pb2.Till:
+    """The till as others may see it."""
+    return security_pb2.Till(id=till.id, name=till.name, create_time=_timestamp(till.created_at))
+
+
+def till_page_message(page: TillPage) -> security_pb2.ListTillsResponse:
+    """One page of tills."""
+    return security_pb2.ListTillsResponse(
+        tills=map(till_message, page.tills), next_page_token=till_page_token(page.next_after)
     )
 
 

@@ -12,24 +12,28 @@ from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import cast
 
 from typing_extensions import override
 
 from servicekit.clock import Clock
 from servicekit.errors import IdempotencyKeyReused
-from services.auth.errors import EmailTaken
+from services.auth.errors import EmailTaken, TillNameTaken
 from services.auth.model import (
     Account,
     Attempt,
+    KeyIssue,
     PresentedToken,
     Session,
     SessionId,
     SigningKey,
+    Till,
+    TillId,
     TokenDigest,
     User,
     UserId,
 )
-from services.auth.ports import Attempts, Sessions, SigningKeys, Store, Tables, Throttle, Users
+from services.auth.ports import Answer, Attempts, Sessions, SigningKeys, Store, Tables, Throttle, Tills, Users
 from services.auth.store.redis import ATTEMPTS, WINDOW_SECONDS, too_many_attempts
 
 
@@ -38,7 +42,9 @@ class _Contents:
     accounts: dict[UserId, Account] = field(default_factory=dict)
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     tokens: dict[TokenDigest, tuple[SessionId, bool]] = field(default_factory=dict)
-    attempts: dict[tuple[str, str], tuple[Attempt, User, datetime]] = field(default_factory=dict)
+    attempts: dict[tuple[str, str], tuple[Attempt, User | KeyIssue, datetime]] = field(default_factory=dict)
+    tills: dict[TillId, Till] = field(default_factory=dict)
+    till_keys: dict[TillId, tuple[datetime | None, ...]] = field(default_factory=dict)
     keys: list[SigningKey] = field(default_factory=list)
 
     def copied(self) -> _Contents:
@@ -131,7 +137,7 @@ class _Attempts(Attempts):
         self._contents = contents
 
     @override
-    async def keep(self, attempt: Attempt, answer: User, now: datetime) -> User | None:
+    async def keep(self, attempt: Attempt, answer: Answer, now: datetime) -> Answer | None:
         name = (attempt.caller, attempt.key)
         earlier = self._contents().attempts.get(name)
         if earlier is None:
@@ -139,7 +145,7 @@ class _Attempts(Attempts):
             return None
         if earlier[0].fingerprint != attempt.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
-        return earlier[1]
+        return cast("Answer", earlier[1])
 
     @override
     async def forget(self, made_before: datetime) -> int:
@@ -148,6 +154,48 @@ class _Attempts(Attempts):
         gone = len(contents.attempts) - len(kept)
         contents.attempts = kept
         return gone
+
+
+class _Tills(Tills):
+    """Of each till, when each of its keys was replaced; the newest is last and was not."""
+
+    def __init__(self, contents: _Read) -> None:
+        self._contents = contents
+
+    @override
+    async def add(self, till: Till) -> None:
+        if any(each.name == till.name for each in self._contents().tills.values()):
+            raise TillNameTaken("There is a till with this name.")
+        self._contents().tills[till.id] = till
+        self._contents().till_keys[till.id] = (None,)
+
+    @override
+    async def get(self, till_id: TillId) -> Till | None:
+        return self._contents().tills.get(till_id)
+
+    @override
+    async def lock(self, till_id: TillId) -> KeyIssue | None:
+        till = await self.get(till_id)
+        return None if till is None else KeyIssue(till, len(self._contents().till_keys[till_id]))
+
+    @override
+    async def issue(self, key: KeyIssue, now: datetime) -> None:
+        keys = self._contents().till_keys
+        keys[key.till.id] = (*keys[key.till.id][:-1], now, None)
+
+    @override
+    async def keys(self, till_id: TillId, replaced_after: datetime) -> list[int]:
+        replaced = enumerate(self._contents().till_keys[till_id], start=1)
+        return [number for number, at in replaced if at is None or at > replaced_after][::-1]
+
+    @override
+    async def page(self, after: str | None, limit: int) -> list[Till]:
+        tills = sorted(self._contents().tills.values(), key=lambda till: till.name)
+        return [till for till in tills if after is None or till.name > after][:limit]
+
+    @override
+    async def forget_keys(self, replaced_before: datetime) -> int:
+        return 0  # `keys` tells of none of them
 
 
 class _SigningKeys(SigningKeys):
@@ -169,6 +217,7 @@ class _Tables(Tables):
         self._users = _Users(contents)
         self._sessions = _Sessions(contents)
         self._attempts = _Attempts(contents)
+        self._tills = _Tills(contents)
         self._signing_keys = _SigningKeys(contents)
 
     @property
@@ -185,6 +234,11 @@ class _Tables(Tables):
     @override
     def attempts(self) -> Attempts:
         return self._attempts
+
+    @property
+    @override
+    def tills(self) -> Tills:
+        return self._tills
 
     @property
     @override

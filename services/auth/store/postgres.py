@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 from typing_extensions import override
@@ -26,8 +25,10 @@ from services.auth.model import (
     User,
     UserId,
 )
-from services.auth.ports import Attempts, Sessions, SigningKeys, Store, Tables, Users
+from services.auth.ports import Answer, Attempts, Sessions, SigningKeys, Store, Tables, Tills, Users
+from services.auth.store import answers
 from services.auth.store.sealing import Sealer
+from services.auth.store.tills import PostgresTills
 
 Queries = Database | Transaction
 """Whatever statements go to: alone, or with others."""
@@ -170,22 +171,22 @@ class PostgresAttempts(Attempts):
         self._queries = queries
 
     @override
-    async def keep(self, attempt: Attempt, answer: User, now: datetime) -> User | None:
-        if await self._is_first(attempt, answer, now):
+    async def keep(self, attempt: Attempt, answer: Answer, now: datetime) -> Answer | None:
+        if await self._is_first(attempt, answers.stored(answer), now):
             return None
         row = await self._queries.fetch_one(GET_ATTEMPT, attempt.caller, attempt.key)
         if row is None:
             raise IdempotencyKeyInFlight("A call with this Idempotency-Key was just forgotten.")
         if row["fingerprint"] != attempt.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
-        return _answered(row["answer"])
+        return answers.read(type(answer), row["answer"])
 
     @override
     async def forget(self, made_before: datetime) -> int:
         return await self._queries.execute(FORGET_ATTEMPTS, made_before)
 
-    async def _is_first(self, attempt: Attempt, answer: User, now: datetime) -> bool:
-        columns = (attempt.caller, attempt.key, attempt.fingerprint, _answer(answer), now)
+    async def _is_first(self, attempt: Attempt, answer: answers.Stored, now: datetime) -> bool:
+        columns = (attempt.caller, attempt.key, attempt.fingerprint, answer, now)
         await self._queries.fetch_one(WAIT_BRIEFLY, str(IN_FLIGHT_MS))
         try:
             kept = await self._queries.execute(KEEP_ATTEMPT, *columns)
@@ -228,6 +229,7 @@ class PostgresTables(Tables):
         self._users = PostgresUsers(queries)
         self._sessions = PostgresSessions(queries)
         self._attempts = PostgresAttempts(queries)
+        self._tills = PostgresTills(queries)
         self._signing_keys = PostgresSigningKeys(queries, sealer)
 
     @property
@@ -244,6 +246,11 @@ class PostgresTables(Tables):
     @override
     def attempts(self) -> Attempts:
         return self._attempts
+
+    @property
+    @override
+    def tills(self) -> Tills:
+        return self._tills
 
     @property
     @override
@@ -275,17 +282,3 @@ def _session(row: Record) -> Session:
     return Session(
         SessionId(row["id"]), UserId(row["user_id"]), row["created_at"], row["expires_at"], row["ended_at"]
     )
-
-
-def _answer(user: User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "email": user.email,
-        "display_name": user.display_name,
-        "roles": user.ordered_roles(),
-        "created_at": user.created_at.isoformat(),
-    }
-
-
-def _answered(answer: dict[str, Any]) -> User:
-    return _user(answer | {"created_at": datetime.fromisoformat(answer["created_at"])})

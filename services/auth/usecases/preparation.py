@@ -12,6 +12,7 @@ from services.auth.ports import Store
 from services.auth.usecases import validation
 from services.auth.usecases.access import Keyring
 from services.auth.usecases.directory import Directory
+from services.auth.usecases.tills import OVERLAP
 
 ATTEMPT_LIFE = timedelta(days=1)
 """An Idempotency-Key is remembered this long; no client repeats a call a day later."""
@@ -61,9 +62,10 @@ class Retention:
         self._clock = clock
 
     async def sweep(self) -> int:
-        """Drop sessions that are over by their age, and old attempts; answers how many went."""
+        """Drop sessions that are over by their age, old attempts and replaced keys; how many went."""
         now = self._clock.now()
         async with self._store.transaction() as tables:
             sessions = await tables.sessions.forget(expired_before=now)
             attempts = await tables.attempts.forget(made_before=now - ATTEMPT_LIFE)
-        return sessions + attempts
+            keys = await tables.tills.forget_keys(replaced_before=now - OVERLAP)
+        return sessions + attempts + keys

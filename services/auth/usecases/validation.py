@@ -52,7 +52,7 @@ def new_user(draft: UserDraft) -> NewUser:
         "The user cannot be created as described.",
         [
             *_email_faults(email),
-            *_name_faults(draft.display_name),
+            *_name_faults("display_name", draft.display_name),
             *_new_password_faults(password),
             *_role_faults(draft.roles),
         ],
@@ -92,22 +92,44 @@ def attempt(given: Attempt) -> Attempt:
     return given
 
 
+def till_name(name: str) -> str:
+    """The name, if a till can have it; raises `InvalidArgument`."""
+    name = _canonical(name)
+    _refuse("The till cannot be registered as described.", [*_name_faults("name", name)])
+    return name
+
+
 def page(size: int, token: str) -> tuple[int, UserId | None]:
     """How many users to list and after whom; raises `InvalidArgument`."""
-    limit = size or DEFAULT_PAGE_SIZE
     after = _decoded(token)
-    faults = []
-    if limit not in PAGE_SIZES:
-        faults.append(FieldViolation("page_size", f"must be 1 to {PAGE_SIZES[-1]}, or unset"))
-    if token and after is None:
-        faults.append(FieldViolation("page_token", "must be the next page token of an earlier answer"))
-    _refuse("There is no such page.", faults)
-    return limit, after
+    return _page_size(size, has_token_fault=bool(token) and after is None), after
 
 
 def page_token(after: UserId | None) -> str:
     """The token that `page` reads back; empty for no further page."""
     return "" if after is None else urlsafe_b64encode(UUID(after).bytes).rstrip(b"=").decode()
+
+
+def till_page(size: int, token: str) -> tuple[int, str | None]:
+    """How many tills to list and after which name; raises `InvalidArgument`."""
+    after = _decoded_name(token)
+    return _page_size(size, has_token_fault=bool(token) and after is None), after
+
+
+def till_page_token(after: str | None) -> str:
+    """The token that `till_page` reads back; empty for no further page."""
+    return "" if after is None else urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
+
+
+def _page_size(size: int, *, has_token_fault: bool) -> int:
+    limit = size or DEFAULT_PAGE_SIZE
+    faults = []
+    if limit not in PAGE_SIZES:
+        faults.append(FieldViolation("page_size", f"must be 1 to {PAGE_SIZES[-1]}, or unset"))
+    if has_token_fault:
+        faults.append(FieldViolation("page_token", "must be the next page token of an earlier answer"))
+    _refuse("There is no such page.", faults)
+    return limit
 
 
 def _refuse(message: str, faults: list[FieldViolation]) -> None:
@@ -125,11 +147,11 @@ def _email_faults(email: str) -> Iterator[FieldViolation]:
         yield FieldViolation("email", "must not have spaces or control characters")
 
 
-def _name_faults(name: str) -> Iterator[FieldViolation]:
+def _name_faults(field: str, name: str) -> Iterator[FieldViolation]:
     if not name.strip() or len(name) > NAME_CHARACTERS:
-        yield FieldViolation("display_name", f"must have 1 to {NAME_CHARACTERS} characters, not all spaces")
+        yield FieldViolation(field, f"must have 1 to {NAME_CHARACTERS} characters, not all spaces")
     if any(map(_is_control, name)):
-        yield FieldViolation("display_name", "must not have control characters")
+        yield FieldViolation(field, "must not have control characters")
 
 
 def _new_password_faults(password: str) -> Iterator[FieldViolation]:
@@ -165,5 +187,12 @@ def _is_control(character: str) -> bool:
 def _decoded(token: str) -> UserId | None:
     try:
         return user_id_of(str(UUID(bytes=urlsafe_b64decode(token + "=="))))
+    except ValueError:
+        return None
+
+
+def _decoded_name(token: str) -> str | None:
+    try:
+        return urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode() or None
     except ValueError:
         return None

@@ -17,6 +17,7 @@ from services.auth.store.memory import MemoryStore, MemoryThrottle
 from services.auth.usecases.access import AccessTokens, Keyring
 from services.auth.usecases.directory import Directory, keyed_fingerprint
 from services.auth.usecases.sign_in import SignIn
+from services.auth.usecases.tills import TillKeys, Tills
 
 
 class FakePasswords(Passwords):
@@ -112,3 +113,4 @@ class Auth:
             make_id=make_id,
             fingerprint=keyed_fingerprint(b"k" * 32),
         )
+        self.tills = Tills(self.store, TillKeys(b"t" * 32), self.clock, make_id, keyed_fingerprint(b"k" * 32))

@@ -24,8 +24,10 @@ from tillmesh.auth.v1 import (
 )
 from tillmesh.options.v1 import options_pb2
 
+from servicekit.clock import SystemClock
 from servicekit.errors import Kind
 from servicekit.status import RemoteRefusal, refusal_of
+from servicekit.tokens import ServiceTokens
 
 ADMIN = {"email": "root@example.com", "password": "a long enough password"}
 BOB = {"email": "Bob@example.com", "display_name": "Bob", "password": "correct horse battery"}
@@ -40,6 +42,7 @@ class Running:
         self.auth: Any = auth_pb2_grpc.AuthServiceStub(channel)
         self.users: Any = users_pb2_grpc.UsersServiceStub(channel)
         self.security: Any = security_pb2_grpc.SecurityServiceStub(channel)
+        self.tills: Any = security_pb2_grpc.TillsServiceStub(channel)
 
     async def ready(self) -> None:
         async with asyncio.timeout(30):
@@ -104,6 +107,10 @@ async def running(port: int) -> AsyncIterator[Running]:
 
 def key() -> tuple[str, str]:
     return ("idempotency-key", str(uuid4()))
+
+
+def peer() -> tuple[str, str]:
+    return ("x-tillmesh-service", ServiceTokens("orders", b"m" * 32, SystemClock()).mint("auth"))
 
 
 async def refused(call: Any) -> RemoteRefusal:
@@ -182,6 +189,30 @@ async def test_a_session_is_refreshed_and_ended(running: Running) -> None:
 
     assert first.expires_in == second.expires_in == 900
     assert ended.reason == "INVALID_REFRESH_TOKEN"
+
+
+async def test_a_till_is_registered_listed_and_checked_by_peers_only(running: Running) -> None:
+    admin = await running.bearer(ADMIN)
+    attempt = (admin, key())
+    wish = security_pb2.CreateTillRequest(name="Till 1")
+
+    made = await running.tills.CreateTill(wish, metadata=attempt)
+    again = await running.tills.CreateTill(wish, metadata=attempt)
+    listed = await running.tills.ListTills(security_pb2.ListTillsRequest(), metadata=(admin,))
+    rotate = security_pb2.RotateTillKeyRequest(id=made.till.id)
+    new = await running.tills.RotateTillKey(rotate, metadata=(admin, key()))
+    check = security_pb2.CheckTillRequest(id=made.till.id, key=new.key)
+    checked = await running.tills.CheckTill(check, metadata=(peer(),))
+    by_a_person = await refused(running.tills.CheckTill(check, metadata=(admin,)))
+    unknown = await refused(
+        running.tills.CheckTill(security_pb2.CheckTillRequest(id="till-1"), metadata=(peer(),))
+    )
+
+    assert again == made
+    assert list(listed.tills) == [made.till]
+    assert checked == security_pb2.CheckTillResponse(till=made.till, key_holds=True)
+    assert by_a_person.kind is Kind.PERMISSION_DENIED
+    assert (unknown.kind, unknown.reason) == (Kind.NOT_FOUND, "TILL_NOT_FOUND")
 
 
 async def test_guessing_is_stopped_with_a_time_to_wait(running: Running) -> None:

@@ -14,15 +14,18 @@ from servicekit.context import Role
 from servicekit.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
 from servicekit.postgres import Database
 from servicekit.settings import PostgresSettings
-from services.auth.errors import EmailTaken, SigningKeySealed
+from services.auth.errors import EmailTaken, SigningKeySealed, TillNameTaken
 from services.auth.model import (
     Account,
     Attempt,
+    KeyIssue,
     PresentedToken,
     PublicKey,
     Session,
     SessionId,
     SigningKey,
+    Till,
+    TillId,
     TokenDigest,
     User,
     UserId,
@@ -287,3 +290,64 @@ async def test_an_attempt_does_not_wait_for_ever_for_another(database: Database)
         with pytest.raises(IdempotencyKeyInFlight):
             async with store.transaction() as tables:
                 await tables.attempts.keep(attempt, account().user, NOW)
+
+
+async def till_of(store: Store, name: str = "Till 1") -> Till:
+    till = Till(TillId(uuid7()), name, NOW)
+    async with store.transaction() as tables:
+        await tables.tills.add(till)
+    return till
+
+
+async def test_a_till_is_found_as_kept(store: Store) -> None:
+    till = await till_of(store)
+
+    assert await store.tills.get(till.id) == till
+    assert await store.tills.get(TillId(uuid7())) is None
+    assert await store.tills.lock(TillId(uuid7())) is None
+    with pytest.raises(TillNameTaken):
+        await till_of(store)
+
+
+async def test_tills_are_paged_by_name(store: Store) -> None:
+    for name in ("b", "c", "a"):
+        await till_of(store, name)
+
+    assert [till.name for till in await store.tills.page(None, 2)] == ["a", "b"]
+    assert [till.name for till in await store.tills.page("b", 2)] == ["c"]
+
+
+async def test_replaced_keys_are_told_until_they_are_forgotten(store: Store) -> None:
+    till = await till_of(store)
+    async with store.transaction() as tables:
+        assert await tables.tills.lock(till.id) == KeyIssue(till, 1)
+        await tables.tills.issue(KeyIssue(till, 2), NOW)
+
+    assert await store.tills.keys(till.id, NOW - timedelta(seconds=1)) == [2, 1]
+    assert await store.tills.keys(till.id, NOW) == [2]
+    await store.tills.forget_keys(NOW + timedelta(seconds=1))
+    assert (await store.tills.lock(till.id)) == KeyIssue(till, 2)
+    assert await store.tills.keys(till.id, NOW) == [2]
+
+
+async def test_rotations_at_once_each_make_a_key_of_their_own(store: Store) -> None:
+    till = await till_of(store)
+
+    async def rotate() -> int:
+        async with store.transaction() as tables:
+            newest = await tables.tills.lock(till.id)
+            assert newest is not None
+            await tables.tills.issue(newest.next(), NOW)
+            return newest.next().number
+
+    assert sorted(await asyncio.gather(*(rotate() for _ in range(5)))) == [2, 3, 4, 5, 6]
+
+
+async def test_an_attempt_is_answered_with_the_key_issue_of_the_first(store: Store) -> None:
+    till = await till_of(store)
+    attempt = Attempt("mary", "k1", b"f")
+    async with store.transaction() as tables:
+        assert await tables.attempts.keep(attempt, KeyIssue(till, 2), NOW) is None
+
+    async with store.transaction() as tables:
+        assert await tables.attempts.keep(attempt, KeyIssue(till, 3), NOW) == KeyIssue(till, 2)

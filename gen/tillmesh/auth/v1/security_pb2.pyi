@@ -164,7 +164,7 @@ class Till(_message.Message):
     id: _builtins.str
     """UUIDv7."""
     name: _builtins.str
-    """What the staff call it."""
+    """What the staff call it; no two tills share a name."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
@@ -192,7 +192,7 @@ class CreateTillRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 100 characters."""
+    """1 to 100 characters, not all spaces."""
     def __init__(
         self,
         *,
@@ -331,3 +331,57 @@ class RotateTillKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RotateTillKeyResponse: _TypeAlias = RotateTillKeyResponse  # noqa: Y015
+
+@_typing.final
+class CheckTillRequest(_message.Message):
+    """Which till to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The till's id."""
+    key: _builtins.str
+    """What claims to be the till's key; empty asks for the till alone."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTillRequest: _TypeAlias = CheckTillRequest  # noqa: Y015
+
+@_typing.final
+class CheckTillResponse(_message.Message):
+    """What is known of the till."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TILL_FIELD_NUMBER: _builtins.int
+    KEY_HOLDS_FIELD_NUMBER: _builtins.int
+    key_holds: _builtins.bool
+    """True if the key is one that works now."""
+    @_builtins.property
+    def till(self) -> Global___Till:
+        """The till."""
+
+    def __init__(
+        self,
+        *,
+        till: Global___Till | None = ...,
+        key_holds: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["till", b"till"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_holds", b"key_holds", "till", b"till"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTillResponse: _TypeAlias = CheckTillResponse  # noqa: Y015

@@ -170,6 +170,11 @@ class TillsServiceStub:
                 request_serializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.RotateTillKeyRequest.SerializeToString,
                 response_deserializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.RotateTillKeyResponse.FromString,
                 _registered_method=True)
+        self.CheckTill = channel.unary_unary(
+                '/tillmesh.auth.v1.TillsService/CheckTill',
+                request_serializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.CheckTillRequest.SerializeToString,
+                response_deserializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.CheckTillResponse.FromString,
+                _registered_method=True)
 
 
 class TillsServiceServicer:
@@ -177,7 +182,8 @@ class TillsServiceServicer:
     """
 
     def CreateTill(self, request, context):
-        """Registers a till.
+        """Registers a till, and gives it its first key. Repeating the attempt shows the same key.
+        Fails with ALREADY_EXISTS `TILL_NAME_TAKEN` or INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +197,16 @@ class TillsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateTillKey(self, request, context):
-        """Replaces a till's key. The old one works for five more minutes.
+        """Replaces a till's key. The old one works for five more minutes. Repeating the
+        attempt shows the same key. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckTill(self, request, context):
+        """Tells another service whether there is such a till and, where a key is given, whether
+        it is the till's. Fails with NOT_FOUND `TILL_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +229,11 @@ def add_TillsServiceServicer_to_server(servicer, server):
                     servicer.RotateTillKey,
                     request_deserializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.RotateTillKeyRequest.FromString,
                     response_serializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.RotateTillKeyResponse.SerializeToString,
+            ),
+            'CheckTill': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckTill,
+                    request_deserializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.CheckTillRequest.FromString,
+                    response_serializer=tillmesh_dot_auth_dot_v1_dot_security__pb2.CheckTillResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -298,6 +318,33 @@ class TillsService:
             '/tillmesh.auth.v1.TillsService/RotateTillKey',
             tillmesh_dot_auth_dot_v1_dot_security__pb2.RotateTillKeyRequest.SerializeToString,
             tillmesh_dot_auth_dot_v1_dot_security__pb2.RotateTillKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckTill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tillmesh.auth.v1.TillsService/CheckTill',
+            tillmesh_dot_auth_dot_v1_dot_security__pb2.CheckTillRequest.SerializeToString,
+            tillmesh_dot_auth_dot_v1_dot_security__pb2.CheckTillResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,11 +75,19 @@ class TillsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TillsServiceAsyncStub: ...
     CreateTill: _grpc.UnaryUnaryMultiCallable[_security_pb2.CreateTillRequest, _security_pb2.CreateTillResponse]
-    """Registers a till."""
+    """Registers a till, and gives it its first key. Repeating the attempt shows the same key.
+    Fails with ALREADY_EXISTS `TILL_NAME_TAKEN` or INVALID_ARGUMENT.
+    """
     ListTills: _grpc.UnaryUnaryMultiCallable[_security_pb2.ListTillsRequest, _security_pb2.ListTillsResponse]
     """Lists tills by name."""
     RotateTillKey: _grpc.UnaryUnaryMultiCallable[_security_pb2.RotateTillKeyRequest, _security_pb2.RotateTillKeyResponse]
-    """Replaces a till's key. The old one works for five more minutes."""
+    """Replaces a till's key. The old one works for five more minutes. Repeating the
+    attempt shows the same key. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+    """
+    CheckTill: _grpc.UnaryUnaryMultiCallable[_security_pb2.CheckTillRequest, _security_pb2.CheckTillResponse]
+    """Tells another service whether there is such a till and, where a key is given, whether
+    it is the till's. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+    """
 
 @_typing.type_check_only
 class TillsServiceAsyncStub(TillsServiceStub):
@@ -87,11 +95,19 @@ class TillsServiceAsyncStub(TillsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTill: _aio.UnaryUnaryMultiCallable[_security_pb2.CreateTillRequest, _security_pb2.CreateTillResponse]  # type: ignore[assignment]
-    """Registers a till."""
+    """Registers a till, and gives it its first key. Repeating the attempt shows the same key.
+    Fails with ALREADY_EXISTS `TILL_NAME_TAKEN` or INVALID_ARGUMENT.
+    """
     ListTills: _aio.UnaryUnaryMultiCallable[_security_pb2.ListTillsRequest, _security_pb2.ListTillsResponse]  # type: ignore[assignment]
     """Lists tills by name."""
     RotateTillKey: _aio.UnaryUnaryMultiCallable[_security_pb2.RotateTillKeyRequest, _security_pb2.RotateTillKeyResponse]  # type: ignore[assignment]
-    """Replaces a till's key. The old one works for five more minutes."""
+    """Replaces a till's key. The old one works for five more minutes. Repeating the
+    attempt shows the same key. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+    """
+    CheckTill: _aio.UnaryUnaryMultiCallable[_security_pb2.CheckTillRequest, _security_pb2.CheckTillResponse]  # type: ignore[assignment]
+    """Tells another service whether there is such a till and, where a key is given, whether
+    it is the till's. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+    """
 
 class TillsServiceServicer:
     """Keeps the tills of the shop and the keys that they sign with."""
@@ -101,7 +117,9 @@ class TillsServiceServicer:
         request: _security_pb2.CreateTillRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_security_pb2.CreateTillResponse, _abc.Awaitable[_security_pb2.CreateTillResponse]]:
-        """Registers a till."""
+        """Registers a till, and gives it its first key. Repeating the attempt shows the same key.
+        Fails with ALREADY_EXISTS `TILL_NAME_TAKEN` or INVALID_ARGUMENT.
+        """
 
     def ListTills(
         self,
@@ -115,6 +133,17 @@ class TillsServiceServicer:
         request: _security_pb2.RotateTillKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_security_pb2.RotateTillKeyResponse, _abc.Awaitable[_security_pb2.RotateTillKeyResponse]]:
-        """Replaces a till's key. The old one works for five more minutes."""
+        """Replaces a till's key. The old one works for five more minutes. Repeating the
+        attempt shows the same key. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+        """
+
+    def CheckTill(
+        self,
+        request: _security_pb2.CheckTillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_security_pb2.CheckTillResponse, _abc.Awaitable[_security_pb2.CheckTillResponse]]:
+        """Tells another service whether there is such a till and, where a key is given, whether
+        it is the till's. Fails with NOT_FOUND `TILL_NOT_FOUND`.
+        """
 
 def add_TillsServiceServicer_to_server(servicer: TillsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tillmesh.money.v1 import money_pb2 as _money_pb2
 from tillmesh.orders.v1 import orders_pb2 as _orders_pb2
 import builtins as _builtins
 import sys
@@ -29,15 +30,22 @@ class OfflineSale(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     SALE_TIME_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The till's own number for it, counting up from 1."""
     @_builtins.property
     def sale_time(self) -> _timestamp_pb2.Timestamp:
-        """When the till made it."""
+        """When the till made it, by its own clock: kept, and trusted for nothing."""
 
     @_builtins.property
     def order(self) -> _orders_pb2.CreateOrderRequest:
         """What was sold and how it was paid."""
+
+    @_builtins.property
+    def charged(self) -> _money_pb2.Money:
+        """What the till charged for all of it. A sale that comes to something else by the
+        prices of the shop is a `PRICE_CHANGED` conflict.
+        """
 
     def __init__(
         self,
@@ -45,10 +53,11 @@ class OfflineSale(_message.Message):
         sequence: _builtins.int = ...,
         sale_time: _timestamp_pb2.Timestamp | None = ...,
         order: _orders_pb2.CreateOrderRequest | None = ...,
+        charged: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "sale_time", b"sale_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "order", b"order", "sale_time", b"sale_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "sale_time", b"sale_time", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "order", b"order", "sale_time", b"sale_time", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,23 +99,153 @@ class SyncOfflineOrdersResponse(_message.Message):
 
     ACCEPTED_FIELD_NUMBER: _builtins.int
     REPEATED_SALES_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """Sales now kept that were not before."""
     repeated_sales: _builtins.int
     """Sales that were kept already."""
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedSale]:
+        """Sales that were not taken, in the order they were sent."""
+
     def __init__(
         self,
         *,
         accepted: _builtins.int = ...,
         repeated_sales: _builtins.int = ...,
+        refused: _abc.Iterable[Global___RefusedSale] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "repeated_sales", b"repeated_sales"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "refused", b"refused", "repeated_sales", b"repeated_sales"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SyncOfflineOrdersResponse: _TypeAlias = SyncOfflineOrdersResponse  # noqa: Y015
+
+@_typing.final
+class StreamOfflineOrdersRequest(_message.Message):
+    """One batch of sales of one till."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TILL_FIELD_NUMBER: _builtins.int
+    SALES_FIELD_NUMBER: _builtins.int
+    till: _builtins.str
+    """The till's id."""
+    @_builtins.property
+    def sales(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfflineSale]:
+        """1 to 1,000 sales, in any order."""
+
+    def __init__(
+        self,
+        *,
+        till: _builtins.str = ...,
+        sales: _abc.Iterable[Global___OfflineSale] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sales", b"sales", "till", b"till"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamOfflineOrdersRequest: _TypeAlias = StreamOfflineOrdersRequest  # noqa: Y015
+
+@_typing.final
+class StreamOfflineOrdersResponse(_message.Message):
+    """How many of the batch are kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    REPEATED_SALES_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.int
+    """Sales now kept that were not before."""
+    repeated_sales: _builtins.int
+    """Sales that were kept already."""
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedSale]:
+        """Sales that were not taken, in the order they were sent."""
+
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.int = ...,
+        repeated_sales: _builtins.int = ...,
+        refused: _abc.Iterable[Global___RefusedSale] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "refused", b"refused", "repeated_sales", b"repeated_sales"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamOfflineOrdersResponse: _TypeAlias = StreamOfflineOrdersResponse  # noqa: Y015
+
+@_typing.final
+class RefusedSale(_message.Message):
+    """A sale that was not taken: nothing of it is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place among the sales of the request, counting from 0."""
+    sequence: _builtins.int
+    """The till's number for it."""
+    reason: _builtins.str
+    """Why: `INVALID_ARGUMENT`; `SEQUENCE_REUSED` where the number was given to another sale;
+    `SEQUENCE_FORGOTTEN` where it is so old that nobody knows any more.
+    """
+    @_builtins.property
+    def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___SaleViolation]:
+        """The fields at fault, all of them."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        violations: _abc.Iterable[Global___SaleViolation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "reason", b"reason", "sequence", b"sequence", "violations", b"violations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedSale: _TypeAlias = RefusedSale  # noqa: Y015
+
+@_typing.final
+class SaleViolation(_message.Message):
+    """One fault of one field of a sale."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Path within the sale, such as `order.lines[0].quantity`."""
+    description: _builtins.str
+    """What is wrong with it."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaleViolation: _TypeAlias = SaleViolation  # noqa: Y015
 
 @_typing.final
 class GetOfflineReportRequest(_message.Message):
@@ -115,16 +254,24 @@ class GetOfflineReportRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TILL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     till: _builtins.str
     """The till's id."""
+    page_size: _builtins.int
+    """Conflicts to show, 1 to 1,000; unset means 50."""
+    page_token: _builtins.str
+    """`nextPageToken` of the page before; empty for the first."""
     def __init__(
         self,
         *,
         till: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["till", b"till"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "till", b"till"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -132,31 +279,75 @@ Global___GetOfflineReportRequest: _TypeAlias = GetOfflineReportRequest  # noqa: 
 
 @_typing.final
 class GetOfflineReportResponse(_message.Message):
-    """What became of a till's offline sales."""
+    """What became of a till's offline sales, for as long as it is kept: 90 days from the end of each."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFLICTS_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    CONFLICTED_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """Sales still to be worked on."""
+    completed: _builtins.int
+    """Sales that became orders."""
+    conflicted: _builtins.int
+    """How many conflicts there are in all."""
+    next_page_token: _builtins.str
+    """Set while there is another page of conflicts."""
     @_builtins.property
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfflineConflict]:
-        """The sales that could not be settled as they were made."""
+        """The sales that could not be settled as they were made, by number."""
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___SequenceGap]:
+        """Numbers that are missing below the highest one sent: their sales never arrived. At most 100 ranges."""
 
     def __init__(
         self,
         *,
         conflicts: _abc.Iterable[Global___OfflineConflict] | None = ...,
         waiting: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        conflicted: _builtins.int = ...,
+        gaps: _abc.Iterable[Global___SequenceGap] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "conflicted", b"conflicted", "conflicts", b"conflicts", "gaps", b"gaps", "next_page_token", b"next_page_token", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOfflineReportResponse: _TypeAlias = GetOfflineReportResponse  # noqa: Y015
+
+@_typing.final
+class SequenceGap(_message.Message):
+    """Numbers, one after the other, that never arrived."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    """The first of them."""
+    last: _builtins.int
+    """The last of them."""
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SequenceGap: _TypeAlias = SequenceGap  # noqa: Y015
 
 @_typing.final
 class OfflineConflict(_message.Message):
@@ -166,19 +357,41 @@ class OfflineConflict(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SALE_TIME_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The till's number for the sale."""
     reason: _builtins.str
-    """Why, such as `OUT_OF_STOCK`."""
+    """Why: `OUT_OF_STOCK`, `PRICE_CHANGED`, `UNKNOWN_PRODUCT`, `AGE_CHECK_NOT_DONE`, or why
+    its payment was refused, such as `INSUFFICIENT_FUNDS`.
+    """
+    description: _builtins.str
+    """The same, for a person."""
+    order_id: _builtins.str
+    """The order that was REJECTED; empty where none was placed."""
+    @_builtins.property
+    def sale_time(self) -> _timestamp_pb2.Timestamp:
+        """When the till says that it made the sale."""
+
+    @_builtins.property
+    def charged(self) -> _money_pb2.Money:
+        """What the till charged."""
+
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         reason: _builtins.str = ...,
+        description: _builtins.str = ...,
+        sale_time: _timestamp_pb2.Timestamp | None = ...,
+        charged: _money_pb2.Money | None = ...,
+        order_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "sale_time", b"sale_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "description", b"description", "order_id", b"order_id", "reason", b"reason", "sale_time", b"sale_time", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

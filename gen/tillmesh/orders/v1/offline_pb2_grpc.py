@@ -40,6 +40,11 @@ class OfflineOrdersServiceStub:
                 request_serializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.SyncOfflineOrdersRequest.SerializeToString,
                 response_deserializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.SyncOfflineOrdersResponse.FromString,
                 _registered_method=True)
+        self.StreamOfflineOrders = channel.stream_stream(
+                '/tillmesh.orders.v1.OfflineOrdersService/StreamOfflineOrders',
+                request_serializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.StreamOfflineOrdersRequest.SerializeToString,
+                response_deserializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.StreamOfflineOrdersResponse.FromString,
+                _registered_method=True)
         self.GetOfflineReport = channel.unary_unary(
                 '/tillmesh.orders.v1.OfflineOrdersService/GetOfflineReport',
                 request_serializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.GetOfflineReportRequest.SerializeToString,
@@ -52,15 +57,28 @@ class OfflineOrdersServiceServicer:
     """
 
     def SyncOfflineOrders(self, request, context):
-        """Accepts up to 1,000 sales of one till, durably, at once. A sale that was accepted
-        before is accepted again without effect.
+        """Accepts up to 1,000 sales of one till, durably, at once; they are worked on in the
+        order of their numbers. A sale that was accepted before is accepted again without
+        effect. A sale that cannot be accepted is named in the answer, and the others are taken.
+        Fails, and takes nothing, with NOT_FOUND `UNKNOWN_TILL`, RESOURCE_EXHAUSTED
+        `OFFLINE_QUEUE_FULL` (with the time to wait), UNAVAILABLE or INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamOfflineOrders(self, request_iterator, context):
+        """As SyncOfflineOrders, for as many batches as there are: each is answered once it is
+        kept, in turn. A batch that fails ends the stream; those answered before stay kept.
+        Over HTTP, repeat SyncOfflineOrders instead: a stream of requests has no route.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOfflineReport(self, request, context):
-        """What became of a till's offline sales, conflicts first.
+        """What became of a till's offline sales, conflicts first. Fails with NOT_FOUND
+        `UNKNOWN_TILL` for a till that never sent any.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,6 +91,11 @@ def add_OfflineOrdersServiceServicer_to_server(servicer, server):
                     servicer.SyncOfflineOrders,
                     request_deserializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.SyncOfflineOrdersRequest.FromString,
                     response_serializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.SyncOfflineOrdersResponse.SerializeToString,
+            ),
+            'StreamOfflineOrders': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamOfflineOrders,
+                    request_deserializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.StreamOfflineOrdersRequest.FromString,
+                    response_serializer=tillmesh_dot_orders_dot_v1_dot_offline__pb2.StreamOfflineOrdersResponse.SerializeToString,
             ),
             'GetOfflineReport': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOfflineReport,
@@ -108,6 +131,33 @@ class OfflineOrdersService:
             '/tillmesh.orders.v1.OfflineOrdersService/SyncOfflineOrders',
             tillmesh_dot_orders_dot_v1_dot_offline__pb2.SyncOfflineOrdersRequest.SerializeToString,
             tillmesh_dot_orders_dot_v1_dot_offline__pb2.SyncOfflineOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamOfflineOrders(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tillmesh.orders.v1.OfflineOrdersService/StreamOfflineOrders',
+            tillmesh_dot_orders_dot_v1_dot_offline__pb2.StreamOfflineOrdersRequest.SerializeToString,
+            tillmesh_dot_orders_dot_v1_dot_offline__pb2.StreamOfflineOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,11 +34,21 @@ class OfflineOrdersServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OfflineOrdersServiceAsyncStub: ...
     SyncOfflineOrders: _grpc.UnaryUnaryMultiCallable[_offline_pb2.SyncOfflineOrdersRequest, _offline_pb2.SyncOfflineOrdersResponse]
-    """Accepts up to 1,000 sales of one till, durably, at once. A sale that was accepted
-    before is accepted again without effect.
+    """Accepts up to 1,000 sales of one till, durably, at once; they are worked on in the
+    order of their numbers. A sale that was accepted before is accepted again without
+    effect. A sale that cannot be accepted is named in the answer, and the others are taken.
+    Fails, and takes nothing, with NOT_FOUND `UNKNOWN_TILL`, RESOURCE_EXHAUSTED
+    `OFFLINE_QUEUE_FULL` (with the time to wait), UNAVAILABLE or INVALID_ARGUMENT.
+    """
+    StreamOfflineOrders: _grpc.StreamStreamMultiCallable[_offline_pb2.StreamOfflineOrdersRequest, _offline_pb2.StreamOfflineOrdersResponse]
+    """As SyncOfflineOrders, for as many batches as there are: each is answered once it is
+    kept, in turn. A batch that fails ends the stream; those answered before stay kept.
+    Over HTTP, repeat SyncOfflineOrders instead: a stream of requests has no route.
     """
     GetOfflineReport: _grpc.UnaryUnaryMultiCallable[_offline_pb2.GetOfflineReportRequest, _offline_pb2.GetOfflineReportResponse]
-    """What became of a till's offline sales, conflicts first."""
+    """What became of a till's offline sales, conflicts first. Fails with NOT_FOUND
+    `UNKNOWN_TILL` for a till that never sent any.
+    """
 
 @_typing.type_check_only
 class OfflineOrdersServiceAsyncStub(OfflineOrdersServiceStub):
@@ -46,11 +56,21 @@ class OfflineOrdersServiceAsyncStub(OfflineOrdersServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SyncOfflineOrders: _aio.UnaryUnaryMultiCallable[_offline_pb2.SyncOfflineOrdersRequest, _offline_pb2.SyncOfflineOrdersResponse]  # type: ignore[assignment]
-    """Accepts up to 1,000 sales of one till, durably, at once. A sale that was accepted
-    before is accepted again without effect.
+    """Accepts up to 1,000 sales of one till, durably, at once; they are worked on in the
+    order of their numbers. A sale that was accepted before is accepted again without
+    effect. A sale that cannot be accepted is named in the answer, and the others are taken.
+    Fails, and takes nothing, with NOT_FOUND `UNKNOWN_TILL`, RESOURCE_EXHAUSTED
+    `OFFLINE_QUEUE_FULL` (with the time to wait), UNAVAILABLE or INVALID_ARGUMENT.
+    """
+    StreamOfflineOrders: _aio.StreamStreamMultiCallable[_offline_pb2.StreamOfflineOrdersRequest, _offline_pb2.StreamOfflineOrdersResponse]  # type: ignore[assignment]
+    """As SyncOfflineOrders, for as many batches as there are: each is answered once it is
+    kept, in turn. A batch that fails ends the stream; those answered before stay kept.
+    Over HTTP, repeat SyncOfflineOrders instead: a stream of requests has no route.
     """
     GetOfflineReport: _aio.UnaryUnaryMultiCallable[_offline_pb2.GetOfflineReportRequest, _offline_pb2.GetOfflineReportResponse]  # type: ignore[assignment]
-    """What became of a till's offline sales, conflicts first."""
+    """What became of a till's offline sales, conflicts first. Fails with NOT_FOUND
+    `UNKNOWN_TILL` for a till that never sent any.
+    """
 
 class OfflineOrdersServiceServicer:
     """Takes sales that were made offline, in the order of each till, once each."""
@@ -60,8 +80,21 @@ class OfflineOrdersServiceServicer:
         request: _offline_pb2.SyncOfflineOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offline_pb2.SyncOfflineOrdersResponse, _abc.Awaitable[_offline_pb2.SyncOfflineOrdersResponse]]:
-        """Accepts up to 1,000 sales of one till, durably, at once. A sale that was accepted
-        before is accepted again without effect.
+        """Accepts up to 1,000 sales of one till, durably, at once; they are worked on in the
+        order of their numbers. A sale that was accepted before is accepted again without
+        effect. A sale that cannot be accepted is named in the answer, and the others are taken.
+        Fails, and takes nothing, with NOT_FOUND `UNKNOWN_TILL`, RESOURCE_EXHAUSTED
+        `OFFLINE_QUEUE_FULL` (with the time to wait), UNAVAILABLE or INVALID_ARGUMENT.
+        """
+
+    def StreamOfflineOrders(
+        self,
+        request_iterator: _MaybeAsyncIterator[_offline_pb2.StreamOfflineOrdersRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_offline_pb2.StreamOfflineOrdersResponse], _abc.AsyncIterator[_offline_pb2.StreamOfflineOrdersResponse]]:
+        """As SyncOfflineOrders, for as many batches as there are: each is answered once it is
+        kept, in turn. A batch that fails ends the stream; those answered before stay kept.
+        Over HTTP, repeat SyncOfflineOrders instead: a stream of requests has no route.
         """
 
     def GetOfflineReport(
@@ -69,6 +102,8 @@ class OfflineOrdersServiceServicer:
         request: _offline_pb2.GetOfflineReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_offline_pb2.GetOfflineReportResponse, _abc.Awaitable[_offline_pb2.GetOfflineReportResponse]]:
-        """What became of a till's offline sales, conflicts first."""
+        """What became of a till's offline sales, conflicts first. Fails with NOT_FOUND
+        `UNKNOWN_TILL` for a till that never sent any.
+        """
 
 def add_OfflineOrdersServiceServicer_to_server(servicer: OfflineOrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
