@@ -51,7 +51,9 @@ async def build(kit: Kit[GatewaySettings]) -> None:
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,
     )
-    calls = Calls(Peers(channels), UserTokens(key_set, kit.clock), limits)
+    users = UserTokens(key_set, kit.clock)
+    kit.work("keys", users.keep_keys)
+    calls = Calls(Peers(channels), users, limits)
     signals = Signals(
         kit.instruments.histogram("http_server_request_duration_seconds"),
         kit.tracers.get_tracer("tillmesh.gateway"),

@@ -69,8 +69,10 @@ class Process(Generic[S]):
         """
         kit, settings = self._kit, self._kit.settings
         key_set = kit.key_set or published_keys(kit.channel("auth", settings.auth_target, API))
+        users = UserTokens(key_set, kit.clock)
+        kit.work("keys", users.keep_keys)
         chain = Chain(
-            Admission(UserTokens(key_set, kit.clock), kit.service_tokens),
+            Admission(users, kit.service_tokens),
             kit.instruments,
             kit.reporter,
             kit.tracers,

@@ -10,6 +10,7 @@ nor where keys come from.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from servicekit.clock import Clock
 from servicekit.context import Caller, Role
-from servicekit.keys import Keys, KeySource, KeysUnavailable
+from servicekit.keys import RETRY_SECONDS, Keys, KeySource, KeysUnavailable
 
 __all__ = ["AUDIENCE", "ISSUER", "InvalidToken", "KeysUnavailable", "ServiceTokens", "UserTokens"]
 
@@ -100,6 +101,15 @@ class UserTokens:
         self._clock = clock
         self._verified = _Verified(clock, cache_size)
         self._keys = Keys(source, clock, ttl_seconds, on_withdrawal=self._verified.clear)
+
+    async def keep_keys(self, stop: asyncio.Event) -> None:
+        """Have keys from the start and never let them grow old, until `stop` is set.
+
+        Keys that were only fetched for the first token would be missing when auth is away just then.
+        """
+        while not stop.is_set():
+            self._keys.renew()
+            await self._clock.sleep(RETRY_SECONDS)
 
     def cached(self, token: str) -> Caller | None:
         """Who carries this token, if it was verified before and is good still; never waits."""

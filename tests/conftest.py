@@ -8,6 +8,7 @@ A guard process ends the servers when pytest itself is killed.
 """
 
 import asyncio
+import logging
 import os
 import shutil
 import socket
@@ -46,6 +47,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def torture(request: pytest.FixtureRequest) -> bool:
     """Whether counts are the large ones."""
     return bool(request.config.getoption("--torture"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Whoever configures logs in its test leaves them as they were."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 class Background:

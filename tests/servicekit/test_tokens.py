@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from servicekit.clock import ManualClock
 from servicekit.context import Caller, Role
+from servicekit.keys import KeysUnavailable
 from servicekit.tokens import InvalidToken, ServiceTokens, UserTokens
 
 MESH_KEY = b"m" * 32
@@ -201,6 +202,31 @@ async def test_the_oldest_verified_token_makes_room(issuer: Issuer, clock: Manua
         await tokens.verify(token)
 
     assert [tokens.cached(token) is None for token in made] == [True, False, False]
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "control-lazy"])
+async def test_keys_are_there_before_the_first_token_needs_them(
+    issuer: Issuer, clock: ManualClock, keeps: bool
+) -> None:
+    is_away = False
+
+    async def source() -> Mapping[str, Any]:
+        if is_away:
+            raise OSError
+        return await issuer.source()
+
+    tokens, stop = UserTokens(source, clock), asyncio.Event()
+    keeping = asyncio.create_task(tokens.keep_keys(stop)) if keeps else None
+    while keeps and not clock.sleepers:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the fetch
+    is_away = True
+
+    verified = await asyncio.gather(tokens.verify(issuer.token()), return_exceptions=True)
+
+    assert isinstance(verified[0], Caller if keeps else KeysUnavailable)
+    if keeping is not None:
+        keeping.cancel()
 
 
 def test_a_service_knows_its_peer(clock: ManualClock) -> None:
