@@ -95,9 +95,12 @@ class Checks:
 
     async def _repeat(self, check: Check) -> None:
         failures = 0
+        task = asyncio.current_task()
         while True:
             started = self._clock.monotonic()
             reason = await self._probe(check)
+            if task is not None and task.cancelling():
+                return  # the probe swallowed it, as libraries do by way of `asyncio.wait_for`
             failures = failures + 1 if reason else 0
             if not reason or failures >= check.failures_to_go_down:
                 self._settle(check, reason)
