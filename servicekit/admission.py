@@ -6,7 +6,7 @@ fast path never waits; only a token that was not seen before does.
 
 from __future__ import annotations
 
-import os
+import random
 import re
 import time
 from collections.abc import Mapping
@@ -34,21 +34,26 @@ LEAST_BUDGET_SECONDS = 0.1
 """Work with less time than this left is refused at once (boulder's rule)."""
 
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
-_BEARER = "Bearer "
-_SAMPLED_FLAG_AT = slice(53, 55)
+_WELL_FORMED_TRACE = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+).fullmatch
+_BEARER = "bearer "
+
+
+def adopted(traceparent: str) -> str:
+    """The caller's W3C `traceparent` (section 3.2), or nothing: a malformed one counts as none."""
+    return traceparent if _WELL_FORMED_TRACE(traceparent) else ""
 
 
 def is_sampled(traceparent: str) -> bool:
-    """True when a W3C `traceparent` (level 1 or 2) asks for its trace to be recorded."""
-    try:
-        return bool(int(traceparent[_SAMPLED_FLAG_AT], 16) & 1)
-    except ValueError:
-        return False
+    """True when a well-formed `traceparent` (level 1 or 2) asks for its trace to be recorded."""
+    return bool(int(traceparent[-2:], 16) & 1)
 
 
 def new_traceparent() -> str:
     """A new trace that nobody records, so that its requests still share one id."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+    ids = f"{random.getrandbits(192):048x}"
+    return f"00-{ids[:32]}-{ids[32:]}-00"
 
 
 class Admission:
@@ -107,7 +112,7 @@ class Admission:
         return Caller(subject=user.subject, roles=user.roles, service=peer.service)
 
     async def _user(self, authorization: str) -> Caller:
-        if not authorization.startswith(_BEARER):
+        if authorization[: len(_BEARER)].lower() != _BEARER:  # RFC 9110: schemes have no case
             raise InvalidToken("The authorization must be a bearer token.")
         token = authorization[len(_BEARER) :]
         return self._users.cached(token) or await self._users.verify(token)

@@ -11,55 +11,37 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 from opentelemetry.instrumentation.grpc import aio_server_interceptor
 from opentelemetry.trace import TracerProvider
 from typing_extensions import override
 
-from servicekit import context as requests
-from servicekit.admission import TRACEPARENT, Admission, is_sampled, new_traceparent
-from servicekit.clock import uuid7
-from servicekit.errors import DeadlineExceeded, Kind, Refusal
+from servicekit.admission import TRACEPARENT, Admission, adopted, is_sampled
+from servicekit.call import Call, Context, Surroundings
+from servicekit.errors import InvalidArgument
 from servicekit.instruments import Instruments
-from servicekit.logs import logger
 from servicekit.methods import MethodRule, rule_of
 from servicekit.sentry import ErrorReporter
-from servicekit.status import ERROR_ID, code_of, trailers_of
 from servicekit.tracing import sample_next_root
 
-log = logger(__name__)
-
-REPORT_SECONDS = 0.02
-"""Kept back from each deadline to tell the caller that it passed (boulder's rule)."""
-SLOW_SECONDS = 1.0
-"""A call that takes longer is logged, sampled or not."""
-
 _UNTOUCHED = ("/grpc.health.v1.", "/grpc.reflection.")
+_SHAPES: dict[tuple[bool, bool], tuple[str, Any]] = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
+"""By what streams, requests and responses: where a handler keeps its behaviour, and what makes one."""
+_NOTHING: tuple[Any, ...] = ()
 
-# Generic in their stubs only.
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+# Generic in its stub only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Unary = Callable[[Any, Context], Awaitable[Any]]
-Streaming = Callable[[Any, Context], AsyncIterator[Any]]
-
-
-class Internal(Refusal):
-    """Our fault; the error id names our record of it."""
-
-    kind = Kind.INTERNAL
-    reason = "INTERNAL"
-
-
-class TooManyCalls(Refusal):
-    """This process works on as many calls as it can."""
-
-    kind = Kind.RESOURCE_EXHAUSTED
-    reason = "TOO_MANY_CALLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +75,8 @@ class Chain(grpc.aio.ServerInterceptor):
         sample_ratio: float,
         most_calls: int = 1000,
     ) -> None:
-        self.admission = admission
-        self.durations = instruments.histogram("rpc_server_duration_seconds")
-        self.reporter = reporter
-        self.most_calls = most_calls
-        self.running: set[asyncio.Task[Any]] = set()
+        durations = instruments.histogram("rpc_server_duration_seconds")
+        self.around = Surroundings(admission, durations, reporter, most_calls)
         self._sample_ratio = sample_ratio
         self._spans = aio_server_interceptor(tracer_provider=tracers)  # type: ignore[no-untyped-call] # untyped
         self._handlers: dict[str, _Wrapped] = {}
@@ -121,13 +100,16 @@ class Chain(grpc.aio.ServerInterceptor):
 
     async def drained(self) -> None:
         """Return when no handler runs: `server.stop()` returns before aborted ones have cleaned up."""
-        while self.running:
-            await asyncio.wait(self.running)
+        while self.around.running:
+            await asyncio.wait(self.around.running)
 
     def _is_sampled(self, details: grpc.HandlerCallDetails) -> bool:
+        traceparent = ""
         for key, value in details.invocation_metadata:
             if key == TRACEPARENT:
-                return is_sampled(str(value))
+                traceparent = adopted(str(value))
+        if traceparent:
+            return is_sampled(traceparent)
         if random.random() >= self._sample_ratio:  # noqa: S311 - sampling is no secret
             return False
         sample_next_root()
@@ -135,160 +117,92 @@ class Chain(grpc.aio.ServerInterceptor):
 
     def _wrap(self, path: str, handler: Handler) -> _Wrapped:
         rule = rule_of(path)
-        spanned = _around(handler, self, rule, sampled=True)
+        spanned = _wrapped(handler, self.around, rule, sampled=True)
 
         async def sampled(_: grpc.HandlerCallDetails) -> Handler:
             return spanned
 
-        wrapped = _Wrapped(rule, _around(handler, self, rule, sampled=False), sampled)
+        wrapped = _Wrapped(rule, _wrapped(handler, self.around, rule, sampled=False), sampled)
         self._handlers[path] = wrapped
         return wrapped
 
 
-class _Call:
-    """One call, from its metadata to its record."""
+def _wrapped(handler: Handler, around: Surroundings, rule: MethodRule, *, sampled: bool) -> Handler:
+    """The same RPC with everything around it.
 
-    __slots__ = (
-        "_chain",
-        "_code",
-        "_context",
-        "_entered",
-        "_metadata",
-        "_remaining",
-        "_request",
-        "_rule",
-        "_sampled",
-        "_started",
-        "_task",
+    It decodes a request and encodes a response by itself, so that one which cannot be is
+    answered, counted and recorded as any other fault. Streams of them are left to gRPC.
+    """
+    shape, make = _SHAPES[handler.request_streaming, handler.response_streaming]
+    codec: Any = handler  # generated code gives both, though their types say they may lack
+    rpc = _Rpc(
+        around,
+        rule,
+        getattr(handler, shape),
+        decode=_as_it_is if handler.request_streaming else _reader(codec.request_deserializer),
+        encode=codec.response_serializer,
+        sampled=sampled,
     )
-
-    def __init__(self, chain: Chain, rule: MethodRule, context: Context, *, sampled: bool) -> None:
-        self._chain = chain
-        self._rule = rule
-        self._context = context
-        self._sampled = sampled
-        self._started = time.perf_counter()
-        self._code = grpc.StatusCode.OK
-        # Binary values end in -bin, and nothing here reads one.
-        self._metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
-        self._remaining: float | None = context.time_remaining()
-        self._request = chain.admission.read(self._metadata, self._remaining)
-        if not sampled:
-            self._request.traceparent = self._metadata.get(TRACEPARENT) or new_traceparent()
-        self._entered = requests.enter(self._request)
-        self._task = asyncio.current_task()
-        if self._task is not None:
-            chain.running.add(self._task)
-
-    async def admit(self) -> None:
-        if len(self._chain.running) > self._chain.most_calls:
-            raise TooManyCalls("this service is busy; repeat in a moment", retry_after_seconds=1)
-        await self._chain.admission.admit(self._rule, self._request, self._metadata, self._remaining)
-
-    def within(self, default_seconds: float | None) -> asyncio.Timeout:
-        """The time this call may take; sets the deadline where the caller named none."""
-        if self._remaining is not None:
-            return asyncio.timeout(self._remaining - REPORT_SECONDS)
-        if default_seconds is not None:
-            self._request.deadline = time.monotonic() + default_seconds
-        return asyncio.timeout(default_seconds)
-
-    async def refuse(self, error: Exception, budget: asyncio.Timeout | None) -> NoReturn:
-        """Answer with what went wrong. Never with a library's words."""
-        refusal = self._refusal(error, budget)
-        self._code = code_of(refusal)
-        await self._context.abort(self._code, refusal.message, trailers_of(refusal))
-
-    def cancelled(self) -> None:
-        self._code = grpc.StatusCode.CANCELLED
-
-    def end(self) -> None:
-        seconds = time.perf_counter() - self._started
-        if self._task is not None:
-            self._chain.running.discard(self._task)
-        self._chain.durations.labels(
-            rpc_service=self._rule.service,
-            rpc_method=self._rule.method,
-            rpc_grpc_status_code=self._code.name,
-        ).observe(seconds)
-        if self._sampled or self._code is not grpc.StatusCode.OK or seconds > SLOW_SECONDS:
-            log.info(
-                "rpc_answered",
-                rpc=self._rule.path,
-                code=self._code.name,
-                seconds=round(seconds, 6),
-                caller=self._request.caller.subject,
-                peer=self._request.caller.service,
-            )
-        requests.leave(self._entered)
-
-    def _refusal(self, error: Exception, budget: asyncio.Timeout | None) -> Refusal:
-        if isinstance(error, Refusal):
-            return error
-        if isinstance(error, TimeoutError) and budget is not None and budget.expired():
-            return DeadlineExceeded("the deadline passed before there was an answer")
-        error_id = uuid7()
-        log.error("rpc_failed", exc_info=error, rpc=self._rule.path, error_id=error_id)
-        self._chain.reporter.report(error, tags={ERROR_ID: error_id, "rpc": self._rule.path})
-        return Internal("something went wrong on our side", metadata={ERROR_ID: error_id})
-
-
-def _around(handler: Handler, chain: Chain, rule: MethodRule, *, sampled: bool) -> Handler:
-    """The same RPC with everything around it."""
-    inner: Any = handler  # typed for the synchronous server
-    if handler.response_streaming:
-        make: Any = grpc.unary_stream_rpc_method_handler
-        behavior = inner.unary_stream
-        if handler.request_streaming:
-            make, behavior = grpc.stream_stream_rpc_method_handler, inner.stream_stream
-        answer: Any = _streaming(behavior, chain, rule, sampled=sampled)
-    else:
-        make, behavior = grpc.unary_unary_rpc_method_handler, inner.unary_unary
-        if handler.request_streaming:
-            make, behavior = grpc.stream_unary_rpc_method_handler, inner.stream_unary
-        answer = _unary(behavior, chain, rule, sampled=sampled)
     made: Handler = make(
-        answer,
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
+        rpc.stream if handler.response_streaming else rpc.answer,
+        request_deserializer=handler.request_deserializer if handler.request_streaming else None,
+        response_serializer=handler.response_serializer if handler.response_streaming else None,
     )
     return made
 
 
-def _unary(behavior: Unary, chain: Chain, rule: MethodRule, *, sampled: bool) -> Unary:
-    async def answer(message: Any, context: Context) -> Any:  # noqa: ANN401 - any message of any RPC
-        call = _Call(chain, rule, context, sampled=sampled)
-        budget = None
+@dataclass(frozen=True, slots=True)
+class _Rpc:
+    """One RPC with everything around its handler."""
+
+    around: Surroundings
+    rule: MethodRule
+    behavior: Callable[[Any, Context], Any]
+    decode: Callable[[Any], Any]
+    encode: Callable[[Any], bytes]
+    sampled: bool
+
+    async def answer(self, request: Any, context: Context) -> bytes:  # noqa: ANN401 - bytes, or a stream of messages
+        call = Call(self.around, self.rule, context, sampled=self.sampled)
         try:
-            await call.admit()
-            async with call.within(rule.deadline_seconds) as budget:
-                return await behavior(message, context)
-        except asyncio.CancelledError:
-            call.cancelled()
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary: every error becomes an answer
-            await call.refuse(error, budget)
+            async with call.within(self.rule.deadline_seconds):
+                await call.admit()
+                return self.encode(await self.behavior(self.decode(request), context))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the boundary: every error becomes an answer
+            await call.fail(error)
         finally:
             call.end()
 
-    return answer
+    async def stream(self, request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - as above
+        """Writes the responses by itself and yields none.
 
-
-def _streaming(behavior: Streaming, chain: Chain, rule: MethodRule, *, sampled: bool) -> Streaming:
-    async def answer(message: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - as above
-        call = _Call(chain, rule, context, sampled=sampled)
-        budget = None
+        Suspended at a `yield` it would hear of a cancellation from the garbage collector,
+        in another task, when nobody waits for its handler any more.
+        """
+        call = Call(self.around, self.rule, context, sampled=self.sampled)
         try:
-            await call.admit()
-            async with call.within(None) as budget:
-                async for response in behavior(message, context):
-                    yield response
-        except asyncio.CancelledError:
-            call.cancelled()
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary: every error becomes an answer
-            await call.refuse(error, budget)
+            async with call.within(None):
+                await call.admit()
+                async with aclosing(self.behavior(self.decode(request), context)) as responses:
+                    async for response in responses:
+                        await call.send(response)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
+            await call.fail(error)
         finally:
             call.end()
+        for response in _NOTHING:
+            yield response  # it must be a generator: the stock interceptor iterates what it wraps
 
-    return answer
+
+def _reader(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> Any:  # noqa: ANN401 - any message
+        try:
+            return decode(data)
+        except DecodeError:
+            raise InvalidArgument("the request is not a message of this RPC") from None
+
+    return read
+
+
+def _as_it_is(messages: Any) -> Any:  # noqa: ANN401 - any stream
+    return messages
