@@ -12,6 +12,13 @@ class OrderNotFound(Refusal):
     reason = "ORDER_NOT_FOUND"
 
 
+class NoReceiptYet(Refusal):
+    """The order is not completed: there is nothing to print."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "NO_RECEIPT_YET"
+
+
 class ProductNotFound(Refusal):
     """There is no product with this SKU."""
 

@@ -64,3 +64,19 @@ class OrderMetrics:
     def payment_repeated(self, cause: str) -> None:
         """A payment step has to be made again."""
         self._repeated.labels(cause=cause).inc()
+
+
+class ExperimentMetrics:
+    """Counts who takes part in experiments, and who comes back."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._exposed = instruments.counter("experiment_exposures_total")
+        self._converted = instruments.counter("experiment_conversions_total")
+
+    def customer_exposed(self, experiment: str, variant: str) -> None:
+        """A customer was shown a variant for the first time."""
+        self._exposed.labels(experiment=experiment, variant=variant).inc()
+
+    def customer_converted(self, experiment: str, variant: str) -> None:
+        """A customer who was shown a variant has completed another order."""
+        self._converted.labels(experiment=experiment, variant=variant).inc()

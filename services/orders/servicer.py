@@ -12,11 +12,13 @@ from tillmesh.orders.v1 import (
     orders_pb2_grpc,
     products_pb2,
     products_pb2_grpc,
+    receipts_pb2,
+    receipts_pb2_grpc,
 )
 from typing_extensions import override
 
 from services.orders import wire
-from services.orders.usecases import Catalogue, Ordering, Stockroom
+from services.orders.usecases import Catalogue, Ordering, Receipts, Stockroom
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -109,3 +111,18 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         page = await self._ordering.list(request.page_size, request.page_token, wire.state_of(request.state))
         orders = [wire.order(order) for order in page.items]
         return orders_pb2.ListOrdersResponse(orders=orders, next_page_token=page.next_token)
+
+
+class ReceiptsServicer(receipts_pb2_grpc.ReceiptsServiceServicer):
+    """See receipts.proto."""
+
+    def __init__(self, receipts: Receipts) -> None:
+        self._receipts = receipts
+
+    @override
+    async def GetReceipt(
+        self, request: receipts_pb2.GetReceiptRequest, context: Context
+    ) -> receipts_pb2.GetReceiptResponse:
+        """See the proto."""
+        receipt = await self._receipts.print(request.id)
+        return receipts_pb2.GetReceiptResponse(receipt=wire.text(receipt, "text/plain; charset=utf-8"))

@@ -6,6 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tillmesh.money.v1 import money_pb2
@@ -108,6 +109,11 @@ def payment_of(payment: payments_pb2.Payment) -> Payment:
     """A payment; a state that we do not know tells us nothing of the money."""
     state = _PAYMENT_STATES.get(payment.state, PaymentState.UNKNOWN)
     return Payment(PaymentId(payment.id), state, payment.decline_reason)
+
+
+def text(content: str, content_type: str) -> HttpBody:
+    """Text that is answered as it is."""
+    return HttpBody(content_type=content_type, data=content.encode())
 
 
 def _line(line: OrderLine) -> orders_pb2.OrderLine:

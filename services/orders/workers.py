@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from opentelemetry.trace import Tracer
@@ -18,6 +19,9 @@ from services.orders.usecases import Settlements, Settling
 
 LOOK_SECONDS: Final = 0.25
 """How often the store is asked about awaited orders: only another replica's news comes this way."""
+
+CONVERSIONS_SECONDS: Final = 5.0
+"""How often customers who took part in an experiment are looked at, a thousand at a time."""
 
 PACE: Final = Pace(concurrency=64)
 """An order at work mostly waits for the provider, which takes a second for the two calls of one."""
@@ -93,3 +97,41 @@ class SettlementLook:
         if self._is_blind and not blind:
             log.info("settlements_seen_again")
         self._is_blind = blind
+
+
+class Rounds:
+    """Does one thing over and over until the process stops; it goes on once a store that was away is back.
+
+    Args:
+        name: What is done, for the log.
+        seconds: How long to rest in between.
+        go: One round.
+    """
+
+    def __init__(self, name: str, seconds: float, go: Callable[[], Awaitable[None]], clock: Clock) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._go = go
+        self._clock = clock
+        self._is_away = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Go on until `stop` is set; a round that runs by then is broken off."""
+        async with asyncio.TaskGroup() as group:
+            going = group.create_task(self._go_on())
+            await stop.wait()
+            going.cancel()
+
+    async def _go_on(self) -> None:
+        while True:
+            await self._clock.sleep(self._seconds)
+            try:
+                await self._go()
+            except StoreUnavailable as fault:
+                if not self._is_away:
+                    log.warning("rounds_interrupted", work=self._name, reason=fault.message)
+                self._is_away = True
+            else:
+                if self._is_away:
+                    log.info("rounds_resumed", work=self._name)
+                self._is_away = False

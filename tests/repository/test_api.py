@@ -36,6 +36,7 @@ PLANNED = {
     "tillmesh.orders.v1.OrdersService.RefundOrder",
     "tillmesh.orders.v1.OrdersService.VerifyAge",
     "tillmesh.orders.v1.OrdersService.WatchOrder",
+    "tillmesh.orders.v1.ReportsService.ExportComplianceReport",
     "tillmesh.orders.v1.ReportsService.GetBusinessMetrics",
     "tillmesh.orders.v1.ReportsService.GetComplianceReport",
     "tillmesh.payments.v1.PaymentsService.Refund",

@@ -1,6 +1,7 @@
 """What a shop sells, how much of it there is, and the life of an order: values, and pure changes of them."""
 
 from services.orders.model.baskets import Basket, BasketLine
+from services.orders.model.experiments import Conversion, Exposure
 from services.orders.model.money import Money
 from services.orders.model.orders import IllegalTransition, Order, OrderId, OrderLine, OrderState
 from services.orders.model.pages import Page
@@ -12,10 +13,12 @@ __all__ = [
     "Attempt",
     "Basket",
     "BasketLine",
+    "Conversion",
     "Delivery",
     "DeliveryId",
     "Errand",
     "ErrandId",
+    "Exposure",
     "IllegalTransition",
     "Money",
     "Order",

@@ -1,5 +1,7 @@
 """What this service needs from outside, in its own words."""
 
+from services.orders.ports.experiments import ExperimentSignals, Exposures
+from services.orders.ports.flags import Flags
 from services.orders.ports.payments import PaymentRefused, Payments, PaymentUnsettled, UnsettledCause
 from services.orders.ports.signals import Signals
 from services.orders.ports.store import (
@@ -17,6 +19,9 @@ from services.orders.ports.store import (
 __all__ = [
     "Attempts",
     "Errands",
+    "ExperimentSignals",
+    "Exposures",
+    "Flags",
     "Inventory",
     "OrderMoved",
     "Orders",

@@ -24,6 +24,8 @@ from tillmesh.orders.v1 import (
     orders_pb2_grpc,
     products_pb2,
     products_pb2_grpc,
+    receipts_pb2,
+    receipts_pb2_grpc,
 )
 
 from servicekit.clock import SystemClock, uuid7
@@ -243,10 +245,23 @@ async def test_orders_are_listed_and_fetched_by_their_buyer(client: Client) -> N
 
 async def test_what_is_planned_says_so(client: Client) -> None:
     mary = {"authorization": bearer("mary", "manager")}
-    request = operations_pb2.GetBusinessMetricsRequest()
+    request = operations_pb2.ListDeadLettersRequest()
 
     refusal = await client.refusal(
-        operations_pb2_grpc.ReportsServiceStub, "GetBusinessMetrics", request, **mary
+        operations_pb2_grpc.DeadLettersServiceStub, "ListDeadLetters", request, **mary
     )
 
     assert refusal.kind is Kind.UNIMPLEMENTED
+
+
+async def test_a_buyer_gets_a_receipt_as_text(client: Client) -> None:
+    await client.sell("A")
+    order = await client.order(wanted("A"))
+    request = receipts_pb2.GetReceiptRequest(id=order.id)
+
+    answer = await client.call(
+        receipts_pb2_grpc.ReceiptsServiceStub, "GetReceipt", request, authorization=bearer("alice")
+    )
+
+    assert answer.receipt.content_type == "text/plain; charset=utf-8"
+    assert f"Order {order.id}" in answer.receipt.data.decode()

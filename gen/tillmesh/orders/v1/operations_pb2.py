@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tillmesh.money.v1 import money_pb2 as tillmesh_dot_money_dot_v1_dot_money__pb2
 from tillmesh.options.v1 import options_pb2 as tillmesh_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tillmesh/orders/v1/operations.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\"s\n\nDeadLetter\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"h\n\x17ListDeadLettersResponse\x12\x34\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1e.tillmesh.orders.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x17ReplayDeadLetterRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1a\n\x18ReplayDeadLetterResponse\"\x1b\n\x19GetBusinessMetricsRequest\"\xa2\x01\n\x1aGetBusinessMetricsResponse\x12\x18\n\x10orders_last_hour\x18\x01 \x01(\x03\x12\x33\n\x11revenue_last_hour\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x35\n\x13\x61verage_order_value\x18\x03 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"z\n\x1aGetComplianceReportRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x1bGetComplianceReportResponse\x12\x0e\n\x06\x63hecks\x18\x01 \x01(\x03\x12\x10\n\x08refusals\x18\x02 \x01(\x03\x32\x85\x03\n\x12\x44\x65\x61\x64LettersService\x12\xab\x01\n\x0fListDeadLetters\x12*.tillmesh.orders.v1.ListDeadLettersRequest\x1a+.tillmesh.orders.v1.ListDeadLettersResponse\"?\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x03\x04\x05\xaa\xb5\x18\x18order saga: dead letters\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/deadLetters\x12\xc0\x01\n\x10ReplayDeadLetter\x12+.tillmesh.orders.v1.ReplayDeadLetterRequest\x1a,.tillmesh.orders.v1.ReplayDeadLetterResponse\"Q\x90\x02\x02\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x02\xaa\xb5\x18\x18order saga: dead letters\x82\xd3\xe4\x93\x02 \"\x1b/v1/deadLetters/{id}:replay:\x01*2\xfb\x02\n\x0eReportsService\x12\xb2\x01\n\x12GetBusinessMetrics\x12-.tillmesh.orders.v1.GetBusinessMetricsRequest\x1a..tillmesh.orders.v1.GetBusinessMetricsResponse\"=\x90\x02\x01\x8a\xb5\x18\x04\"\x02\x03\x05\xaa\xb5\x18\x13S5 business metrics\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/businessMetrics\x12\xb3\x01\n\x13GetComplianceReport\x12..tillmesh.orders.v1.GetComplianceReportRequest\x1a/.tillmesh.orders.v1.GetComplianceReportResponse\";\x90\x02\x01\x8a\xb5\x18\x04\"\x02\x03\x05\xaa\xb5\x18\x0eS21 compliance\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/reports/complianceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tillmesh/orders/v1/operations.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\"s\n\nDeadLetter\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"h\n\x17ListDeadLettersResponse\x12\x34\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1e.tillmesh.orders.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x17ReplayDeadLetterRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1a\n\x18ReplayDeadLetterResponse\"2\n\x19GetBusinessMetricsRequest\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\"\xef\x02\n\x1aGetBusinessMetricsResponse\x12\x18\n\x10orders_last_hour\x18\x01 \x01(\x03\x12\x33\n\x11revenue_last_hour\x18\x02 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x35\n\x13\x61verage_order_value\x18\x03 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x17\n\x0forders_last_day\x18\x04 \x01(\x03\x12\x32\n\x10revenue_last_day\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x19\n\x11rejected_last_day\x18\x06 \x01(\x03\x12\x39\n\x07methods\x18\x07 \x03(\x0b\x32(.tillmesh.orders.v1.PaymentMethodFigures\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x14PaymentMethodFigures\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x03\x12\x11\n\tsucceeded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\'\n\x05value\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"z\n\x1aGetComplianceReportRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe8\x01\n\x1bGetComplianceReportResponse\x12\x0e\n\x06\x63hecks\x18\x01 \x01(\x03\x12\x10\n\x08refusals\x18\x02 \x01(\x03\x12\x13\n\x0brefusal_ppm\x18\x03 \x01(\x03\x12\x34\n\x07methods\x18\x04 \x03(\x0b\x32#.tillmesh.orders.v1.AgeCheckFigures\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x0f\x41geCheckFigures\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0e\n\x06\x63hecks\x18\x02 \x01(\x03\x12\x10\n\x08refusals\x18\x03 \x01(\x03\"}\n\x1d\x45xportComplianceReportRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\x1e\x45xportComplianceReportResponse\x12\"\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody2\x85\x03\n\x12\x44\x65\x61\x64LettersService\x12\xab\x01\n\x0fListDeadLetters\x12*.tillmesh.orders.v1.ListDeadLettersRequest\x1a+.tillmesh.orders.v1.ListDeadLettersResponse\"?\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x03\x04\x05\xaa\xb5\x18\x18order saga: dead letters\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/deadLetters\x12\xc0\x01\n\x10ReplayDeadLetter\x12+.tillmesh.orders.v1.ReplayDeadLetterRequest\x1a,.tillmesh.orders.v1.ReplayDeadLetterResponse\"Q\x90\x02\x02\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x02\xaa\xb5\x18\x18order saga: dead letters\x82\xd3\xe4\x93\x02 \"\x1b/v1/deadLetters/{id}:replay:\x01*2\xc4\x04\n\x0eReportsService\x12\xb2\x01\n\x12GetBusinessMetrics\x12-.tillmesh.orders.v1.GetBusinessMetricsRequest\x1a..tillmesh.orders.v1.GetBusinessMetricsResponse\"=\x90\x02\x01\x8a\xb5\x18\x04\"\x02\x03\x05\xaa\xb5\x18\x13S5 business metrics\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/businessMetrics\x12\xb3\x01\n\x13GetComplianceReport\x12..tillmesh.orders.v1.GetComplianceReportRequest\x1a/.tillmesh.orders.v1.GetComplianceReportResponse\";\x90\x02\x01\x8a\xb5\x18\x04\"\x02\x03\x05\xaa\xb5\x18\x0eS21 compliance\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/reports/compliance\x12\xc6\x01\n\x16\x45xportComplianceReport\x12\x31.tillmesh.orders.v1.ExportComplianceReportRequest\x1a\x32.tillmesh.orders.v1.ExportComplianceReportResponse\"E\x90\x02\x01\x8a\xb5\x18\x04\"\x02\x03\x05\xaa\xb5\x18\x0eS21 compliance\x82\xd3\xe4\x93\x02\"\x12\x1a/v1/reports/compliance.csvb\x04\x66ileb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,26 +44,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTSSERVICE'].methods_by_name['GetBusinessMetrics']._serialized_options = b'\220\002\001\212\265\030\004\"\002\003\005\252\265\030\023S5 business metrics\202\323\344\223\002\025\022\023/v1/businessMetrics'
   _globals['_REPORTSSERVICE'].methods_by_name['GetComplianceReport']._loaded_options = None
   _globals['_REPORTSSERVICE'].methods_by_name['GetComplianceReport']._serialized_options = b'\220\002\001\212\265\030\004\"\002\003\005\252\265\030\016S21 compliance\202\323\344\223\002\030\022\026/v1/reports/compliance'
-  _globals['_DEADLETTER']._serialized_start=188
-  _globals['_DEADLETTER']._serialized_end=303
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=305
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=368
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=370
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=474
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=476
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=513
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=515
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=541
-  _globals['_GETBUSINESSMETRICSREQUEST']._serialized_start=543
-  _globals['_GETBUSINESSMETRICSREQUEST']._serialized_end=570
-  _globals['_GETBUSINESSMETRICSRESPONSE']._serialized_start=573
-  _globals['_GETBUSINESSMETRICSRESPONSE']._serialized_end=735
-  _globals['_GETCOMPLIANCEREPORTREQUEST']._serialized_start=737
-  _globals['_GETCOMPLIANCEREPORTREQUEST']._serialized_end=859
-  _globals['_GETCOMPLIANCEREPORTRESPONSE']._serialized_start=861
-  _globals['_GETCOMPLIANCEREPORTRESPONSE']._serialized_end=924
-  _globals['_DEADLETTERSSERVICE']._serialized_start=927
-  _globals['_DEADLETTERSSERVICE']._serialized_end=1316
-  _globals['_REPORTSSERVICE']._serialized_start=1319
-  _globals['_REPORTSSERVICE']._serialized_end=1698
+  _globals['_REPORTSSERVICE'].methods_by_name['ExportComplianceReport']._loaded_options = None
+  _globals['_REPORTSSERVICE'].methods_by_name['ExportComplianceReport']._serialized_options = b'\220\002\001\212\265\030\004\"\002\003\005\252\265\030\016S21 compliance\202\323\344\223\002\"\022\032/v1/reports/compliance.csvb\004file'
+  _globals['_DEADLETTER']._serialized_start=215
+  _globals['_DEADLETTER']._serialized_end=330
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=332
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=395
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=397
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=501
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=503
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=540
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=542
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=568
+  _globals['_GETBUSINESSMETRICSREQUEST']._serialized_start=570
+  _globals['_GETBUSINESSMETRICSREQUEST']._serialized_end=620
+  _globals['_GETBUSINESSMETRICSRESPONSE']._serialized_start=623
+  _globals['_GETBUSINESSMETRICSRESPONSE']._serialized_end=990
+  _globals['_PAYMENTMETHODFIGURES']._serialized_start=993
+  _globals['_PAYMENTMETHODFIGURES']._serialized_end=1125
+  _globals['_GETCOMPLIANCEREPORTREQUEST']._serialized_start=1127
+  _globals['_GETCOMPLIANCEREPORTREQUEST']._serialized_end=1249
+  _globals['_GETCOMPLIANCEREPORTRESPONSE']._serialized_start=1252
+  _globals['_GETCOMPLIANCEREPORTRESPONSE']._serialized_end=1484
+  _globals['_AGECHECKFIGURES']._serialized_start=1486
+  _globals['_AGECHECKFIGURES']._serialized_end=1553
+  _globals['_EXPORTCOMPLIANCEREPORTREQUEST']._serialized_start=1555
+  _globals['_EXPORTCOMPLIANCEREPORTREQUEST']._serialized_end=1680
+  _globals['_EXPORTCOMPLIANCEREPORTRESPONSE']._serialized_start=1682
+  _globals['_EXPORTCOMPLIANCEREPORTRESPONSE']._serialized_end=1750
+  _globals['_DEADLETTERSSERVICE']._serialized_start=1753
+  _globals['_DEADLETTERSSERVICE']._serialized_end=2142
+  _globals['_REPORTSSERVICE']._serialized_start=2145
+  _globals['_REPORTSSERVICE']._serialized_end=2725
 # @@protoc_insertion_point(module_scope)

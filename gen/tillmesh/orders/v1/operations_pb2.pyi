@@ -4,6 +4,7 @@ isort:skip_file
 What the people who run the shop look at: work that got stuck, and how business goes."""
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -155,16 +156,21 @@ Global___ReplayDeadLetterResponse: _TypeAlias = ReplayDeadLetterResponse  # noqa
 
 @_typing.final
 class GetBusinessMetricsRequest(_message.Message):
-    """Empty: all of the shop."""
+    """Which business to report on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    currency_code: _builtins.str
+    """ISO 4217; unset means the currency of most orders of the last day."""
     def __init__(
         self,
+        *,
+        currency_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,22 +178,43 @@ Global___GetBusinessMetricsRequest: _TypeAlias = GetBusinessMetricsRequest  # no
 
 @_typing.final
 class GetBusinessMetricsResponse(_message.Message):
-    """How business goes."""
+    """How business goes. Revenue is what completed orders were worth, before refunds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_LAST_HOUR_FIELD_NUMBER: _builtins.int
     REVENUE_LAST_HOUR_FIELD_NUMBER: _builtins.int
     AVERAGE_ORDER_VALUE_FIELD_NUMBER: _builtins.int
+    ORDERS_LAST_DAY_FIELD_NUMBER: _builtins.int
+    REVENUE_LAST_DAY_FIELD_NUMBER: _builtins.int
+    REJECTED_LAST_DAY_FIELD_NUMBER: _builtins.int
+    METHODS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     orders_last_hour: _builtins.int
     """Orders completed in the last hour."""
+    orders_last_day: _builtins.int
+    """Orders completed in the last day."""
+    rejected_last_day: _builtins.int
+    """Orders of the last day that were refused, by their payment or by an age check."""
     @_builtins.property
     def revenue_last_hour(self) -> _money_pb2.Money:
-        """Revenue of the last hour."""
+        """Revenue of the last hour; unset while nothing was ever sold in the last day."""
 
     @_builtins.property
     def average_order_value(self) -> _money_pb2.Money:
-        """Mean value of a completed order in the last day."""
+        """Mean value of a completed order in the last day, rounded down; unset while there is none."""
+
+    @_builtins.property
+    def revenue_last_day(self) -> _money_pb2.Money:
+        """Revenue of the last day; unset while nothing was sold."""
+
+    @_builtins.property
+    def methods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentMethodFigures]:
+        """How the orders of the last day were paid, by method."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When the figures were taken."""
 
     def __init__(
         self,
@@ -195,18 +222,63 @@ class GetBusinessMetricsResponse(_message.Message):
         orders_last_hour: _builtins.int = ...,
         revenue_last_hour: _money_pb2.Money | None = ...,
         average_order_value: _money_pb2.Money | None = ...,
+        orders_last_day: _builtins.int = ...,
+        revenue_last_day: _money_pb2.Money | None = ...,
+        rejected_last_day: _builtins.int = ...,
+        methods: _abc.Iterable[Global___PaymentMethodFigures] | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["average_order_value", b"average_order_value", "revenue_last_hour", b"revenue_last_hour"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["average_order_value", b"average_order_value", "revenue_last_day", b"revenue_last_day", "revenue_last_hour", b"revenue_last_hour", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_order_value", b"average_order_value", "orders_last_hour", b"orders_last_hour", "revenue_last_hour", b"revenue_last_hour"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_order_value", b"average_order_value", "methods", b"methods", "orders_last_day", b"orders_last_day", "orders_last_hour", b"orders_last_hour", "rejected_last_day", b"rejected_last_day", "revenue_last_day", b"revenue_last_day", "revenue_last_hour", b"revenue_last_hour", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetBusinessMetricsResponse: _TypeAlias = GetBusinessMetricsResponse  # noqa: Y015
 
 @_typing.final
+class PaymentMethodFigures(_message.Message):
+    """How one method of payment fared in the last day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """"card", "cash" or "gift_card"."""
+    attempts: _builtins.int
+    """Shares of settled orders that were to be paid by it."""
+    succeeded: _builtins.int
+    """Of those, the shares of completed orders."""
+    failed: _builtins.int
+    """Of those, the shares of orders that were refused."""
+    @_builtins.property
+    def value(self) -> _money_pb2.Money:
+        """What the completed ones were worth."""
+
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+        succeeded: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        value: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "failed", b"failed", "method", b"method", "succeeded", b"succeeded", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentMethodFigures: _TypeAlias = PaymentMethodFigures  # noqa: Y015
+
+@_typing.final
 class GetComplianceReportRequest(_message.Message):
-    """Which span to report on."""
+    """Which span to report on, of at most 366 days."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,11 +286,11 @@ class GetComplianceReportRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From this moment on."""
+        """From this moment on; unset means 30 days before the end."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Up to this moment, not with it."""
+        """Up to this moment, not with it; unset means now."""
 
     def __init__(
         self,
@@ -242,6 +314,57 @@ class GetComplianceReportResponse(_message.Message):
 
     CHECKS_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
+    REFUSAL_PPM_FIELD_NUMBER: _builtins.int
+    METHODS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    checks: _builtins.int
+    """Checks made."""
+    refusals: _builtins.int
+    """Checks that found the buyer too young."""
+    refusal_ppm: _builtins.int
+    """The share of checks that refused, in parts per million; 0 without checks."""
+    @_builtins.property
+    def methods(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgeCheckFigures]:
+        """The same by how the age was checked, most used first."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Where the span begins."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Where the span ends."""
+
+    def __init__(
+        self,
+        *,
+        checks: _builtins.int = ...,
+        refusals: _builtins.int = ...,
+        refusal_ppm: _builtins.int = ...,
+        methods: _abc.Iterable[Global___AgeCheckFigures] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "end_time", b"end_time", "methods", b"methods", "refusal_ppm", b"refusal_ppm", "refusals", b"refusals", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComplianceReportResponse: _TypeAlias = GetComplianceReportResponse  # noqa: Y015
+
+@_typing.final
+class AgeCheckFigures(_message.Message):
+    """Age verifications by one method."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """What was looked at, such as "identity_card"."""
     checks: _builtins.int
     """Checks made."""
     refusals: _builtins.int
@@ -249,13 +372,68 @@ class GetComplianceReportResponse(_message.Message):
     def __init__(
         self,
         *,
+        method: _builtins.str = ...,
         checks: _builtins.int = ...,
         refusals: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "refusals", b"refusals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "method", b"method", "refusals", b"refusals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetComplianceReportResponse: _TypeAlias = GetComplianceReportResponse  # noqa: Y015
+Global___AgeCheckFigures: _TypeAlias = AgeCheckFigures  # noqa: Y015
+
+@_typing.final
+class ExportComplianceReportRequest(_message.Message):
+    """Which span to export, as for the report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From this moment on; unset means 30 days before the end."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Up to this moment, not with it; unset means now."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportComplianceReportRequest: _TypeAlias = ExportComplianceReportRequest  # noqa: Y015
+
+@_typing.final
+class ExportComplianceReportResponse(_message.Message):
+    """The file asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _httpbody_pb2.HttpBody:
+        """`time,order_id,method,minimum_age,minimum_age_met,verified_by` and a line for each check."""
+
+    def __init__(
+        self,
+        *,
+        file: _httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportComplianceReportResponse: _TypeAlias = ExportComplianceReportResponse  # noqa: Y015

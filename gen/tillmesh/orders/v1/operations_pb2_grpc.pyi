@@ -68,42 +68,62 @@ class DeadLettersServiceServicer:
 def add_DeadLettersServiceServicer_to_server(servicer: DeadLettersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class ReportsServiceStub:
-    """Reports on the business."""
+    """Reports on the business. Synthetic orders are in none of them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReportsServiceAsyncStub: ...
     GetBusinessMetrics: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetBusinessMetricsRequest, _operations_pb2.GetBusinessMetricsResponse]
-    """The business of the last hour and the last day."""
+    """The business of the last hour and the last day, in one currency."""
     GetComplianceReport: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetComplianceReportRequest, _operations_pb2.GetComplianceReportResponse]
-    """Age verifications in a span of time."""
+    """Age verifications in a span of time, counted."""
+    ExportComplianceReport: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ExportComplianceReportRequest, _operations_pb2.ExportComplianceReportResponse]
+    """Age verifications in a span of time, each on a line of a CSV file (RFC 4180) with a
+    head: what an auditor asks for. No birth date is in it, for none is ever kept.
+    Fails with INVALID_ARGUMENT where the span holds more than 20,000.
+    """
 
 @_typing.type_check_only
 class ReportsServiceAsyncStub(ReportsServiceStub):
-    """Reports on the business."""
+    """Reports on the business. Synthetic orders are in none of them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetBusinessMetrics: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetBusinessMetricsRequest, _operations_pb2.GetBusinessMetricsResponse]  # type: ignore[assignment]
-    """The business of the last hour and the last day."""
+    """The business of the last hour and the last day, in one currency."""
     GetComplianceReport: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetComplianceReportRequest, _operations_pb2.GetComplianceReportResponse]  # type: ignore[assignment]
-    """Age verifications in a span of time."""
+    """Age verifications in a span of time, counted."""
+    ExportComplianceReport: _aio.UnaryUnaryMultiCallable[_operations_pb2.ExportComplianceReportRequest, _operations_pb2.ExportComplianceReportResponse]  # type: ignore[assignment]
+    """Age verifications in a span of time, each on a line of a CSV file (RFC 4180) with a
+    head: what an auditor asks for. No birth date is in it, for none is ever kept.
+    Fails with INVALID_ARGUMENT where the span holds more than 20,000.
+    """
 
 class ReportsServiceServicer:
-    """Reports on the business."""
+    """Reports on the business. Synthetic orders are in none of them."""
 
     def GetBusinessMetrics(
         self,
         request: _operations_pb2.GetBusinessMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.GetBusinessMetricsResponse, _abc.Awaitable[_operations_pb2.GetBusinessMetricsResponse]]:
-        """The business of the last hour and the last day."""
+        """The business of the last hour and the last day, in one currency."""
 
     def GetComplianceReport(
         self,
         request: _operations_pb2.GetComplianceReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.GetComplianceReportResponse, _abc.Awaitable[_operations_pb2.GetComplianceReportResponse]]:
-        """Age verifications in a span of time."""
+        """Age verifications in a span of time, counted."""
+
+    def ExportComplianceReport(
+        self,
+        request: _operations_pb2.ExportComplianceReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ExportComplianceReportResponse, _abc.Awaitable[_operations_pb2.ExportComplianceReportResponse]]:
+        """Age verifications in a span of time, each on a line of a CSV file (RFC 4180) with a
+        head: what an auditor asks for. No birth date is in it, for none is ever kept.
+        Fails with INVALID_ARGUMENT where the span holds more than 20,000.
+        """
 
 def add_ReportsServiceServicer_to_server(servicer: ReportsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,6 +19,7 @@ from services.orders.model import Errand
 from services.orders.ports import Store, Transaction
 from services.orders.store.memory.attempts import MemoryAttempts
 from services.orders.store.memory.errands import MemoryErrands
+from services.orders.store.memory.experiments import MemoryExposures
 from services.orders.store.memory.inventory import MemoryInventory
 from services.orders.store.memory.kept import Kept
 from services.orders.store.memory.orders import MemoryOrders
@@ -48,6 +49,7 @@ class MemoryStore(Store):
         self.products = MemoryProducts(lambda: self._kept)
         self.inventory = MemoryInventory(lambda: self._kept)
         self.orders = MemoryOrders(lambda: self._kept)
+        self.exposures = MemoryExposures(lambda: self._kept)
 
     @override
     @asynccontextmanager

@@ -14,11 +14,12 @@ from servicekit.outbox import Outbox
 from services.orders.ports import Store, Transaction
 from services.orders.store.postgres.attempts import PostgresAttempts
 from services.orders.store.postgres.errands import PostgresErrands
+from services.orders.store.postgres.experiments import PostgresExposures
 from services.orders.store.postgres.inventory import PostgresInventory
 from services.orders.store.postgres.orders import PostgresOrders
 from services.orders.store.postgres.products import PostgresProducts
 
-__all__ = ["PostgresStore"]
+__all__ = ["PostgresExposures", "PostgresStore"]
 
 
 class _PostgresTransaction(Transaction):
