@@ -8,16 +8,18 @@ caller's identity, ours, the trace, and no more time than our own caller gave us
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 from opentelemetry import trace
 from opentelemetry.instrumentation.grpc import aio_client_interceptors
-from opentelemetry.trace import TracerProvider
+from opentelemetry.trace import INVALID_SPAN, Span, StatusCode, TracerProvider
 from typing_extensions import override
 
 from servicekit import admission
@@ -97,7 +99,9 @@ class _Outgoing:
         self._services = services
         self._durations: Histogram = instruments.histogram("rpc_client_duration_seconds")
         self._rules: dict[str, MethodRule] = {}
-        unary, streaming, *_ = aio_client_interceptors(tracer_provider=tracers)  # type: ignore[no-untyped-call] # untyped
+        unary, streaming, *_ = aio_client_interceptors(  # type: ignore[no-untyped-call] # untyped
+            tracer_provider=tracers, request_hook=_note_span
+        )
         self.unary_spans = unary
         self.streaming_spans = streaming
 
@@ -143,6 +147,23 @@ def is_recording() -> bool:
     return trace.get_current_span().is_recording()
 
 
+_span: ContextVar[Span] = ContextVar("tillmesh_client_span", default=INVALID_SPAN)
+"""The span around the call of this task."""
+
+
+def _note_span(span: Span, _request: object) -> None:
+    _span.set(span)
+
+
+def _end_span_as_cancelled() -> None:
+    """Leave the span of a call that was given up, which the stock interceptor forgets to end."""
+    span = _span.get()
+    if span.is_recording():
+        span.set_attribute("rpc.grpc.status_code", grpc.StatusCode.CANCELLED.value[0])
+        span.set_status(StatusCode.ERROR, "the call was given up")
+        span.end()
+
+
 class _UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
     def __init__(self, outgoing: _Outgoing) -> None:
         self._outgoing = outgoing
@@ -168,6 +189,9 @@ class _UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
             code = grpc.StatusCode.OK
         except grpc.aio.AioRpcError as error:
             code = error.code()
+            raise
+        except asyncio.CancelledError:
+            _end_span_as_cancelled()
             raise
         finally:
             outgoing.record(rule, code, started)
