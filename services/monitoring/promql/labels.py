@@ -14,6 +14,8 @@ from typing_extensions import override
 
 METRIC_NAME = "__name__"
 """The label that holds the metric's name."""
+BUCKET = "le"
+"""The label that holds the upper bound of a classic histogram's bucket."""
 
 
 class Labels(dict[str, str]):
@@ -23,8 +25,9 @@ class Labels(dict[str, str]):
     every series it selects. The methods that would change it raise `TypeError`.
     """
 
-    __slots__ = ("_hash", "_nameless")
+    __slots__ = ("_bucketless", "_hash", "_nameless")
 
+    _bucketless: Labels
     _hash: int
     _nameless: Labels
 
@@ -48,6 +51,15 @@ class Labels(dict[str, str]):
         except AttributeError:
             self._nameless = self.without((METRIC_NAME,)) if METRIC_NAME in self else self
             return self._nameless
+
+    @property
+    def bucketless(self) -> Labels:
+        """These labels without the bound of a histogram's bucket."""
+        try:
+            return self._bucketless
+        except AttributeError:
+            self._bucketless = self.without((BUCKET,)) if BUCKET in self else self
+            return self._bucketless
 
     def only(self, names: Iterable[str]) -> Labels:
         """Return these labels, of those named."""
