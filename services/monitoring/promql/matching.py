@@ -107,13 +107,12 @@ def _check_one_side(sides: Sides, matching: Matching) -> None:
     row = _first_clash(sides.one_groups, sides.one.mask(), sides.groups)
     if row is None:
         return
-    first, second = row
+    first, second = sorted((sides.one.labels[each] for each in row), key=lambda labels: tuple(labels.items()))
     side = "left" if matching.cardinality is Cardinality.ONE_TO_MANY else "right"
-    labels = sides.one.labels
-    group = _match_labels(labels[second], matching)
+    group = _match_labels(second, matching)
     raise EvaluationError(
         f"found duplicate series for the match group {group} on the {side} hand-side of the operation: "
-        f"[{labels[second]}, {labels[first]}];many-to-many matching not allowed: "
+        f"[{first}, {second}];many-to-many matching not allowed: "
         "matching labels must be unique on one side"
     )
 
@@ -152,10 +151,8 @@ def _paired(sides: Sides, node: Binary) -> Pairs:
     labels = list(map(label, many.labels, one.labels))
     groups = sides.many_groups[many_rows]
     pairs = Pairs(labels, groups, many.values, one.values, many.mask() & one.mask())
-    swapped = node.matching.cardinality is Cardinality.ONE_TO_MANY
+    # Not swapped under group_right: there, Prometheus fills the many side by fill_left() too.
     fill_many, fill_one = node.matching.fill_left, node.matching.fill_right
-    if swapped:
-        fill_many, fill_one = fill_one, fill_many
     matched = fold_rows(np.logical_or, pairs.present, groups, sides.groups)
     if fill_one is not None:
         absent = sides.many.mask() & ~matched[sides.many_groups]

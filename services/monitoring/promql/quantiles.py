@@ -17,12 +17,13 @@ def quantile_over_time(windows: Windows, ranks: Floats) -> Floats:
 
 
 def mad_over_time(windows: Windows) -> Floats:
-    """Return the median distance from the median of each window."""
+    """Return the median distance from the median of each window; NaN if a sample is."""
     found = np.zeros(windows.shape)
     half = np.full(1, 0.5)
     for tile in tiles(windows, np.ones(windows.shape, dtype=np.bool_)):
         distances = np.abs(tile.values - quantile(tile.values, half)[:, None])
-        found[tile.rows, tile.steps] = quantile(distances, half)
+        has_nan = np.isnan(tile.values).any(axis=1)
+        found[tile.rows, tile.steps] = np.where(has_nan, np.nan, quantile(distances, half))
     return found
 
 

@@ -56,8 +56,9 @@ def _line(seconds: Floats, values: Floats) -> tuple[Floats, Floats]:
     slope = (centred * lifted).sum(axis=1) / (centred * centred).sum(axis=1)
     start = values[:, 0] + lifted.mean(axis=1) - slope * seconds.mean(axis=1)
     is_flat = (values == values[:, :1]).all(axis=1)
-    level = np.where(np.isinf(values[:, 0]), np.nan, values[:, 0])
-    return np.where(is_flat, level * 0, slope), np.where(is_flat, level, start)
+    slope, start = np.where(is_flat, 0.0, slope), np.where(is_flat, values[:, 0], start)
+    is_finite = np.isfinite(values).all(axis=1)
+    return np.where(is_finite, slope, np.nan), np.where(is_finite, start, np.nan)
 
 
 def _smoothed(values: Floats, smoothing: Floats, trend: Floats) -> Floats:
