@@ -30,6 +30,9 @@ from servicekit.tokens import ServiceTokens
 
 LEAST_SECONDS = 0.001
 """A call whose time has run out still goes through gRPC, to fail as a deadline does."""
+FAILURES_FORGIVEN = 50
+"""Failures in a row until nothing is repeated any more. A process that dies fails all its calls
+at once: with the 5 of gRPC's own example some were lost, though another process was there."""
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.enable_retries", 1),
@@ -64,7 +67,7 @@ def service_config(files: Sequence[FileDescriptor]) -> str:
     config: dict[str, Any] = {
         "loadBalancingConfig": [{"round_robin": {}}],
         "healthCheckConfig": {"serviceName": ""},
-        "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+        "retryThrottling": {"maxTokens": FAILURES_FORGIVEN * 2, "tokenRatio": 0.1},
     }
     if repeatable:
         config["methodConfig"] = [{"name": repeatable, "retryPolicy": retry}]
