@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Generic
 
@@ -30,8 +30,10 @@ log = logger(__name__)
 
 NOTICE_SECONDS = 0.3
 """From NOT_SERVING to the end of listening: peers that watch hear of it in milliseconds."""
-LEFTOVER_SECONDS = 3.0
-"""For handlers and loops to clean up after the grace has passed. 20 + 3 + 2 < 25 with the notice."""
+LEFTOVER_SECONDS = 1.5
+"""For handlers and loops to end by themselves after the grace has passed."""
+CANCEL_SECONDS = 0.5
+"""For what was cancelled to clean up. 0.3 + 20 + 1.5 + 2 * 0.5 + 2 (flush) stays under 25 s."""
 
 _SERVER_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server behind it
@@ -166,9 +168,7 @@ class Process(Generic[S]):
         self._kit.health.close()
         await server.stop(self._kit.settings.drain_seconds)
         await _settle(asyncio.create_task(chain.drained(), name="handlers"), *self._works)
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await _cancel(self._background)
 
 
 class _Named:
@@ -199,5 +199,14 @@ async def _settle(*tasks: asyncio.Task[None]) -> None:
     _, late = await asyncio.wait(tasks, timeout=LEFTOVER_SECONDS)
     for task in late:
         log.warning("work_cancelled", work=task.get_name())
+    await _cancel(late)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait, but not for ever: a library may have swallowed the cancellation."""
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    if tasks:
+        _, deaf = await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        for task in deaf:
+            log.warning("work_left_behind", work=task.get_name())

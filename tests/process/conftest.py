@@ -28,6 +28,7 @@ def start_mesh() -> Iterator[Callable[..., Mesh]]:
         started.append(mesh)
         up = mesh.tillmesh("up", "--detach")
         assert up.returncode == 0, up.stdout + up.stderr
+        mesh.restock(100_000)  # load takes more than a demonstration shop has
         return mesh
 
     yield start

@@ -82,6 +82,14 @@ class Mesh:
         }
         return self.http.post("/v1/orders", json=basket, headers=self.headers(key=key) | (headers or {}))
 
+    def restock(self, quantity: int) -> None:
+        answer = self.http.post(
+            f"/v1/inventory/{self.sku}:restock",
+            json={"quantity": quantity},
+            headers=self.headers("manager"),
+        )
+        assert answer.status_code == 200, answer.text
+
     @property
     def sku(self) -> str:
         """The product with no age limit that there is most of."""
