@@ -73,3 +73,17 @@ class StockTooLarge(Refusal):
 
     kind = Kind.FAILED_PRECONDITION
     reason = "STOCK_TOO_LARGE"
+
+
+class UnknownTill(Refusal):
+    """There is no till with this id."""
+
+    kind = Kind.NOT_FOUND
+    reason = "UNKNOWN_TILL"
+
+
+class OfflineQueueFull(Refusal):
+    """As many offline sales wait as may; nothing of the batch is kept. Try again in a while."""
+
+    kind = Kind.RESOURCE_EXHAUSTED
+    reason = "OFFLINE_QUEUE_FULL"

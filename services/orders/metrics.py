@@ -80,3 +80,52 @@ class ExperimentMetrics:
     def customer_converted(self, experiment: str, variant: str) -> None:
         """A customer who was shown a variant has completed another order."""
         self._converted.labels(experiment=experiment, variant=variant).inc()
+
+
+class Depth(Protocol):
+    """How much there is to do, as far as it is measured."""
+
+    @property
+    def waiting(self) -> int:
+        """Sales."""
+        ...
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the oldest has waited."""
+        ...
+
+
+class OfflineMetrics:
+    """Counts what tills sold offline, and measures what still waits."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._depth = instruments.gauge("offline_queue_depth")
+        self._oldest = instruments.gauge("offline_queue_oldest_seconds")
+        self._sales = instruments.counter("offline_sales_total")
+        self._conflicts = instruments.counter("offline_conflicts_total")
+        self._batches = instruments.counter("offline_batches_total")
+
+    def batch_taken(self, accepted: int, repeated: int, refused: int) -> None:
+        """A batch was answered."""
+        self._batches.labels(outcome="taken").inc()
+        for outcome, sales in (("accepted", accepted), ("repeated", repeated), ("refused", refused)):
+            self._sales.labels(outcome=outcome).inc(sales)
+
+    def batch_refused(self, reason: str) -> None:
+        """A batch was refused; nothing of it is kept."""
+        self._batches.labels(outcome=reason).inc()
+
+    def sale_completed(self) -> None:
+        """A sale became a paid order."""
+        self._sales.labels(outcome="completed").inc()
+
+    def sale_conflicted(self, reason: str) -> None:
+        """A sale became a conflict."""
+        self._sales.labels(outcome="conflicted").inc()
+        self._conflicts.labels(reason=reason).inc()
+
+    def depth_measured(self, depth: Depth) -> None:
+        """There is so much to do."""
+        self._depth.set(depth.waiting)
+        self._oldest.set(depth.oldest_seconds)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 from tillmesh.orders.v1 import (
     inventory_pb2,
     inventory_pb2_grpc,
+    offline_pb2,
+    offline_pb2_grpc,
     orders_pb2,
     orders_pb2_grpc,
     products_pb2,
@@ -19,6 +22,7 @@ from typing_extensions import override
 
 from services.orders import wire
 from services.orders.usecases import Catalogue, Ordering, Receipts, Stockroom
+from services.orders.usecases.offline import OfflineIntake, OfflineReports
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -126,3 +130,36 @@ class ReceiptsServicer(receipts_pb2_grpc.ReceiptsServiceServicer):
         """See the proto."""
         receipt = await self._receipts.print(request.id)
         return receipts_pb2.GetReceiptResponse(receipt=wire.text(receipt, "text/plain; charset=utf-8"))
+
+
+class OfflineOrdersServicer(offline_pb2_grpc.OfflineOrdersServiceServicer):
+    """See offline.proto."""
+
+    def __init__(self, intake: OfflineIntake, reports: OfflineReports) -> None:
+        self._intake = intake
+        self._reports = reports
+
+    @override
+    async def SyncOfflineOrders(
+        self, request: offline_pb2.SyncOfflineOrdersRequest, context: Context
+    ) -> offline_pb2.SyncOfflineOrdersResponse:
+        """See the proto."""
+        sales = [wire.offline_sale_of(sale, request.till) for sale in request.sales]
+        return wire.sync_answer(await self._intake.take(request.till, sales))
+
+    @override
+    async def StreamOfflineOrders(
+        self, request_iterator: AsyncIterator[offline_pb2.StreamOfflineOrdersRequest], context: Context
+    ) -> AsyncIterator[offline_pb2.StreamOfflineOrdersResponse]:
+        """See the proto."""
+        async for request in request_iterator:
+            sales = [wire.offline_sale_of(sale, request.till) for sale in request.sales]
+            yield wire.stream_answer(await self._intake.take(request.till, sales))
+
+    @override
+    async def GetOfflineReport(
+        self, request: offline_pb2.GetOfflineReportRequest, context: Context
+    ) -> offline_pb2.GetOfflineReportResponse:
+        """See the proto."""
+        report = await self._reports.of(request.till, request.page_size, request.page_token)
+        return wire.till_report(report)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tillmesh.money.v1 import money_pb2
-from tillmesh.orders.v1 import inventory_pb2, orders_pb2, products_pb2
+from tillmesh.orders.v1 import inventory_pb2, offline_pb2, orders_pb2, products_pb2
 from tillmesh.payments.v1 import payments_pb2
 
 from services.orders.model import (
@@ -26,6 +26,7 @@ from services.orders.model import (
     Product,
     Stock,
 )
+from services.orders.model.offline import Conflict, Intake, OfflineSale, RefusedSale, TillReport
 
 _STATE_PREFIX: Final = "ORDER_STATE_"
 _STATE_NAMES: Final[dict[int, str]] = {
@@ -116,6 +117,68 @@ def text(content: str, content_type: str) -> HttpBody:
     return HttpBody(content_type=content_type, data=content.encode())
 
 
+def offline_sale_of(sale: offline_pb2.OfflineSale, till: str) -> OfflineSale:
+    """A sale of this till, as sent."""
+    whole = offline_pb2.OfflineSale()
+    whole.CopyFrom(sale)
+    whole.order.till_id = sale.order.till_id or till
+    return offline_sale_from(whole.SerializeToString(deterministic=True))
+
+
+def offline_sale_from(content: bytes) -> OfflineSale:
+    """A sale as it was kept."""
+    sale = offline_pb2.OfflineSale.FromString(content)
+    sale_time = _moment(sale.sale_time) if sale.HasField("sale_time") else None
+    order, charged = sale.order, money_of(sale.charged)
+    return OfflineSale(sale.sequence, sale_time, order.till_id, charged, basket_of(order), content)
+
+
+def sync_answer(intake: Intake) -> offline_pb2.SyncOfflineOrdersResponse:
+    """What became of a batch."""
+    refused = [_refused(sale) for sale in intake.refused]
+    return offline_pb2.SyncOfflineOrdersResponse(
+        accepted=intake.accepted, repeated_sales=intake.repeated, refused=refused
+    )
+
+
+def stream_answer(intake: Intake) -> offline_pb2.StreamOfflineOrdersResponse:
+    """What became of one batch of a stream."""
+    refused = [_refused(sale) for sale in intake.refused]
+    return offline_pb2.StreamOfflineOrdersResponse(
+        accepted=intake.accepted, repeated_sales=intake.repeated, refused=refused
+    )
+
+
+def till_report(report: TillReport) -> offline_pb2.GetOfflineReportResponse:
+    """A till's report."""
+    return offline_pb2.GetOfflineReportResponse(
+        conflicts=[_conflict(conflict) for conflict in report.conflicts],
+        waiting=report.waiting,
+        completed=report.completed,
+        conflicted=report.conflicted,
+        gaps=[offline_pb2.SequenceGap(first=gap.first, last=gap.last) for gap in report.gaps],
+        next_page_token=report.next_token,
+    )
+
+
+def _refused(sale: RefusedSale) -> offline_pb2.RefusedSale:
+    violations = [offline_pb2.SaleViolation(field=f.field, description=f.description) for f in sale.faults]
+    return offline_pb2.RefusedSale(
+        index=sale.index, sequence=sale.sequence, reason=sale.reason, violations=violations
+    )
+
+
+def _conflict(conflict: Conflict) -> offline_pb2.OfflineConflict:
+    return offline_pb2.OfflineConflict(
+        sequence=conflict.sequence,
+        reason=conflict.ending.reason,
+        description=conflict.ending.description,
+        sale_time=_timestamp(conflict.sale_time),
+        charged=money(conflict.charged),
+        order_id=conflict.ending.order_id or "",
+    )
+
+
 def _line(line: OrderLine) -> orders_pb2.OrderLine:
     unit_price = money(line.unit_price)
     return orders_pb2.OrderLine(sku=line.sku, name=line.name, quantity=line.quantity, unit_price=unit_price)
@@ -125,3 +188,11 @@ def _timestamp(moment: datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
+
+
+def _moment(timestamp: Timestamp) -> datetime | None:
+    """The time; none for one that no calendar has."""
+    try:
+        return timestamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -14,8 +14,11 @@ from servicekit.instruments import Instruments
 from servicekit.logs import logger
 from servicekit.outbox import Job, Outbox, OutboxWorker, Pace, Retries
 from services.orders.model import Errand, ErrandId, OrderId
+from services.orders.model.offline import Turn
 from services.orders.ports import Store
+from services.orders.ports.offline import TurnLost
 from services.orders.usecases import Settlements, Settling
+from services.orders.usecases.offline import OfflinePlacing, SaleUnsettled
 
 LOOK_SECONDS: Final = 0.25
 """How often the store is asked about awaited orders: only another replica's news comes this way."""
@@ -31,6 +34,15 @@ UNTIL_SETTLED: Final = Retries(max_attempts=10_000, longest_seconds=10)
 
 Giving up is not a way out of an unknown payment: the stock would be held with nobody at work on it.
 """
+
+OFFLINE_TILLS: Final = 32
+"""Tills whose offline sales are placed at once, each one sale after the other."""
+
+OFFLINE_POLL_SECONDS: Final = 0.5
+"""How often to look for tills whose sales another replica took, or whose lease ran out."""
+
+OFFLINE_MEASURE_SECONDS: Final = 5.0
+OFFLINE_FORGET_SECONDS: Final = 3600.0
 
 log = logger(__name__)
 
@@ -135,3 +147,76 @@ class Rounds:
                 if self._is_away:
                     log.info("rounds_resumed", work=self._name)
                 self._is_away = False
+
+
+class OfflineWorker:
+    """Works on the offline queue. What one till's sale runs into holds up no other till.
+
+    A turn that fails for a reason of ours is not given back: its lease runs out, and the
+    same sale is tried again then.
+    """
+
+    def __init__(self, placing: OfflinePlacing, clock: Clock) -> None:
+        self._placing = placing
+        self._clock = clock
+        self._serving: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._is_blind = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set and the sales at hand have ended or been put off."""
+        async with asyncio.TaskGroup() as group:
+            waking = group.create_task(self._wake_at(stop))
+            polling = group.create_task(self._poll())
+            while not stop.is_set():
+                self._woken.clear()  # before looking: whatever happens from now on wakes us again
+                for turn in await self._lease():
+                    task = group.create_task(self._serve(turn, stop))
+                    self._serving.add(task)
+                    task.add_done_callback(self._served)
+                await self._woken.wait()
+            waking.cancel()
+            polling.cancel()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._woken.set()
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.wake()
+
+    async def _poll(self) -> None:
+        while True:
+            await self._clock.sleep(OFFLINE_POLL_SECONDS)
+            self.wake()
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        self._serving.discard(task)
+        self.wake()
+
+    async def _lease(self) -> list[Turn]:
+        room = OFFLINE_TILLS - len(self._serving)
+        if room == 0:
+            return []
+        try:
+            turns = await self._placing.lease(room)
+        except StoreUnavailable as fault:
+            if not self._is_blind:
+                log.warning("offline_queue_unreachable", reason=fault.message)
+            self._is_blind = True
+            return []
+        self._is_blind = False
+        return turns
+
+    async def _serve(self, turn: Turn, stop: asyncio.Event) -> None:
+        try:
+            await self._placing.serve(turn, lambda: not stop.is_set())
+        except SaleUnsettled as cause:
+            log.warning("offline_sale_put_off", till_id=turn.till_id, reason=str(cause))
+        except TurnLost:
+            log.warning("offline_turn_lost", till_id=turn.till_id)
+        except StoreUnavailable as fault:
+            log.warning("offline_turn_left", till_id=turn.till_id, reason=fault.message)
+        except Exception:  # one till's sale must not end the process for all
+            log.exception("offline_turn_failed", till_id=turn.till_id)

@@ -98,8 +98,8 @@ async def serving(settings: OrdersSettings) -> AsyncIterator[Kit[OrdersSettings]
             service_tokens=ServiceTokens("orders", MESH_KEY.encode(), SystemClock()),
             lifetime=lifetime,
         )
-        kit.keys(key_set)
         await build(kit)
+        kit.keys(key_set)
         async with asyncio.TaskGroup() as group:
             group.create_task(Process(kit, lost.append).run(stop))
             while not kit.health.is_serving("readiness"):
