@@ -55,7 +55,10 @@ class Calls:
                 "This call needs an Idempotency-Key header, so that repeating it is safe."
             )
         body = await self._body(route, head, receive)
-        return bind(route, segments, head.query, body, head.header(b"content-type"))
+        message = bind(route, segments, head.query, body, head.header(b"content-type"))
+        for name, field in route.rpc.headers:
+            setattr(message, field, head.header(name))
+        return message
 
     async def unary(self, route: Route, message: Message, receive: Receive) -> Answer:
         """The answer of a unary RPC. Raises Refusal for what the service refused, and ClientGone."""

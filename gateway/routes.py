@@ -49,6 +49,7 @@ class Rpc:
         reads_key: True when an idempotency key is passed on.
         deadline_seconds: How long to wait for the answer; None for streams without one.
         location: The template of the resource that a call creates.
+        headers: Fields of the request that HTTP headers fill: `(name in lower case, field)`.
     """
 
     rule: MethodRule
@@ -60,6 +61,7 @@ class Rpc:
     deadline_seconds: float | None
     lifecycle: Lifecycle
     location: Template | None
+    headers: tuple[tuple[bytes, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,16 @@ def _rpc_of(method: MethodDescriptor) -> Rpc:
         deadline_seconds=rule.deadline_seconds if has_deadline else None,
         lifecycle=Lifecycle.of(options.Extensions[options_pb2.lifecycle]),
         location=templates.parse(location) if location else None,
+        headers=_headers_of(method.input_type),
     )
+
+
+def _headers_of(request: Descriptor) -> tuple[tuple[bytes, str], ...]:
+    """Which headers fill which fields: single strings at the top of the message."""
+    named = {field: field.GetOptions().Extensions[options_pb2.header] for field in request.fields}
+    if wrong := [each.name for each, name in named.items() if name and each.type != each.TYPE_STRING]:
+        raise BadRoute(f"{', '.join(wrong)}: a header fills a string and nothing else")
+    return tuple((name.lower().encode(), each.name) for each, name in named.items() if name)
 
 
 def _route_of(rpc: Rpc, method: MethodDescriptor, binding: http_pb2.HttpRule) -> Route:

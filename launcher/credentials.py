@@ -41,6 +41,7 @@ class Secrets:
     signing_key_secret: str = field(repr=False)
     stripe_api_key: str = field(repr=False)
     stripe_webhook_secret: str = field(repr=False)
+    gift_card_secret: str = field(repr=False)
 
 
 class Credentials:
@@ -99,5 +100,6 @@ def kept_secrets(path: Path) -> Secrets:
         "signing_key_secret": secrets.token_urlsafe(_SECRET_BYTES),
         "stripe_api_key": f"sk_test_{secrets.token_hex(_SECRET_BYTES)}",
         "stripe_webhook_secret": f"whsec_{secrets.token_hex(_SECRET_BYTES)}",
+        "gift_card_secret": secrets.token_urlsafe(_SECRET_BYTES),
     }
     return Secrets(**kept(path, made))

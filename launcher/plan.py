@@ -113,6 +113,7 @@ def _own_settings(name: str, around: Surroundings) -> dict[str, str]:
             "STRIPE_API_BASE": f"http://{HOST}:{ports['sandbox']['http']}",
             "STRIPE_API_KEY": secrets.stripe_api_key,
             "STRIPE_WEBHOOK_SECRET": secrets.stripe_webhook_secret,
+            "GIFT_CARD_SECRET": secrets.gift_card_secret,
         },
         "monitoring": {"WATCH_TARGETS": _watched(ports)},
     }
@@ -142,7 +143,13 @@ def _gateway(around: Surroundings) -> ProcessSpec:
 
 def _sandbox(around: Surroundings) -> ProcessSpec:
     ports = around.ports["sandbox"]
-    told = {"HOST": HOST, "PORT": str(ports["http"]), "STATE_PATH": str(around.home / "sandbox.sqlite")}
+    told = {
+        "HOST": HOST,
+        "PORT": str(ports["http"]),
+        "STATE_PATH": str(around.home / "sandbox.sqlite"),
+        "STRIPE_WEBHOOK_URL": f"http://{HOST}:{around.ports['gateway']['http']}/v1/webhooks/stripe",
+        "STRIPE_WEBHOOK_SECRET": around.secrets.stripe_webhook_secret,
+    }
     return ProcessSpec(
         name="sandbox",
         argv=_python("sandbox"),

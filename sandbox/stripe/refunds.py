@@ -14,6 +14,8 @@ from sandbox.stripe.objects import Object
 from sandbox.stripe.work import Work
 
 KIND = "refund"
+URL = "/v1/refunds"
+_DEFAULT_LIMIT = 10
 _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 
 
@@ -25,6 +27,19 @@ class Create:
     amount: int | None
     reason: str | None
     metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Ask for the refunds of one PaymentIntent."""
+
+    payment_intent: str
+    limit: int
+
+
+def parse_list(parameters: Parameters) -> Listing:
+    """Read the parameters of a list. Stripe has more; we ask for those of one intent."""
+    return Listing(parameters.required("payment_intent"), parameters.integer("limit") or _DEFAULT_LIMIT)
 
 
 def parse_create(parameters: Parameters) -> Create:
@@ -59,6 +74,17 @@ def create(work: Work, _: str, command: Create) -> Object:
     work.move(Movement.REFUNDED, intent, amount)
     work.announce("refund.created", refund)
     return refund
+
+
+def listed(work: Work, _: str, wanted: Listing) -> Object:
+    """Refunds, newest first. See https://docs.stripe.com/api/refunds/list."""
+    everything = work.objects.children(KIND, wanted.payment_intent)[::-1]
+    return {
+        "object": "list",
+        "url": URL,
+        "has_more": len(everything) > wanted.limit,
+        "data": everything[: wanted.limit],
+    }
 
 
 def retrieve(work: Work, identifier: str, _: None) -> Object:

@@ -48,8 +48,9 @@ ENDPOINTS = (
     Endpoint(
         "payment_intents.cancel", "POST", f"{intents.URL}/{{id}}/cancel", intents.parse_cancel, intents.cancel
     ),
-    Endpoint("refunds.create", "POST", "/v1/refunds", refunds.parse_create, refunds.create),
-    Endpoint("refunds.retrieve", "GET", "/v1/refunds/{id}", _nothing, refunds.retrieve),
+    Endpoint("refunds.list", "GET", refunds.URL, refunds.parse_list, refunds.listed),
+    Endpoint("refunds.create", "POST", refunds.URL, refunds.parse_create, refunds.create),
+    Endpoint("refunds.retrieve", "GET", f"{refunds.URL}/{{id}}", _nothing, refunds.retrieve),
     Endpoint("events.list", "GET", events.URL, objects.parse_page, events.listed),
     Endpoint("events.retrieve", "GET", f"{events.URL}/{{id}}", _nothing, events.retrieve),
 )

@@ -14,9 +14,6 @@ from servicekit.logs import logger
 
 log = logger(__name__)
 
-_METHOD = "card"
-"""The only one until there are tenders of other kinds (S9)."""
-
 
 class Attempt(Protocol):
     """An attempt that ended, as far as it is counted and told."""
@@ -28,7 +25,7 @@ class Attempt(Protocol):
 
     @property
     def operation(self) -> str:
-        """What the provider was asked to do."""
+        """What was asked for."""
         ...
 
     @property
@@ -42,8 +39,17 @@ class Attempt(Protocol):
         ...
 
 
+class Money(Protocol):
+    """An amount."""
+
+    @property
+    def currency_code(self) -> str:
+        """ISO 4217."""
+        ...
+
+
 class Payment(Protocol):
-    """A payment whose state changed, as far as it is told."""
+    """A payment, as far as it is counted and told."""
 
     @property
     def id(self) -> str:
@@ -56,8 +62,18 @@ class Payment(Protocol):
         ...
 
     @property
+    def method(self) -> str:
+        """How it is paid."""
+        ...
+
+    @property
+    def amount(self) -> Money:
+        """How much."""
+        ...
+
+    @property
     def state(self) -> str:
-        """AUTHORIZED, CAPTURED or DECLINED."""
+        """Where it stands."""
         ...
 
     @property
@@ -70,19 +86,37 @@ class Payment(Protocol):
         """Why, for one that is DECLINED."""
         ...
 
+    @property
+    def held_minor(self) -> int:
+        """What is held."""
+        ...
+
+    @property
+    def captured_minor(self) -> int:
+        """What was taken."""
+        ...
+
+    @property
+    def refunded_minor(self) -> int:
+        """What was given back."""
+        ...
+
 
 class PaymentMetrics:
-    """Counts attempts and times them; tells of payments that settle, and of answers that are missing."""
+    """Counts attempts and money; tells of payments that settle, and of answers that are missing."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._attempts = instruments.counter("payment_attempts_total")
         self._seconds = instruments.histogram("payment_attempt_seconds")
+        self._declines = instruments.counter("payment_declines_total")
+        self._money = instruments.counter("payment_money_minor_total")
+        self._news = instruments.counter("payment_provider_events_total")
 
-    def attempt_ended(self, attempt: Attempt, seconds: float) -> None:
-        """The provider was asked, and what came of it was there after so long."""
+    def attempt_ended(self, payment: Payment, attempt: Attempt, seconds: float) -> None:
+        """Money was to move, and what came of it was there after so long."""
         outcome = attempt.state.lower()
         if not current().synthetic:
-            self._attempts.labels(method=_METHOD, operation=attempt.operation, outcome=outcome).inc()
+            self._attempts.labels(method=payment.method, operation=attempt.operation, outcome=outcome).inc()
             self._seconds.labels(operation=attempt.operation, outcome=outcome).observe(seconds)
         if outcome == "unknown":
             log.warning(
@@ -92,13 +126,38 @@ class PaymentMetrics:
                 doubt=attempt.detail,
             )
 
-    def payment_settled(self, payment: Payment) -> None:
-        """A payment has changed its state by an answer of the provider."""
-        event = f"payment_{payment.state.lower()}"
+    def payment_settled(self, before: Payment, after: Payment) -> None:
+        """A payment has changed its state."""
+        if not current().synthetic:
+            self._count_money(before, after)
+        event = f"payment_{after.state.lower()}"
         log.info(
             event,
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            provider_id=payment.provider_id,
-            decline_reason=payment.decline_reason,
+            payment_id=after.id,
+            order_id=after.order_id,
+            provider_id=after.provider_id,
+            decline_reason=after.decline_reason,
         )
+
+    def news_heard(self, *, is_new: bool) -> None:
+        """The provider told something."""
+        self._news.labels(outcome="kept" if is_new else "known").inc()
+
+    def news_refused(self, reason: str) -> None:
+        """Something claimed to come from the provider, and was not believed."""
+        self._news.labels(outcome=reason.lower()).inc()
+        log.warning("provider_event_refused", reason=reason)
+
+    def _count_money(self, before: Payment, after: Payment) -> None:
+        if after.decline_reason and not before.decline_reason:
+            self._declines.labels(method=after.method, reason=after.decline_reason).inc()
+        moved = {
+            "authorized": after.held_minor - before.held_minor,
+            "captured": after.captured_minor - before.captured_minor,
+            "refunded": after.refunded_minor - before.refunded_minor,
+            "released": before.held_minor - after.held_minor - after.captured_minor + before.captured_minor,
+        }
+        for movement, minor_units in moved.items():
+            if minor_units > 0:
+                labels = {"method": after.method, "currency": after.amount.currency_code}
+                self._money.labels(movement=movement, **labels).inc(minor_units)

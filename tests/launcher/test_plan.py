@@ -14,7 +14,7 @@ from launcher.records import Probe, ProbeKind
 
 AROUND = Surroundings(
     ports=port_table(23000),
-    secrets=Secrets("m" * 32, "s" * 32, "sk_test_1", "whsec_1"),
+    secrets=Secrets("m" * 32, "s" * 32, "sk_test_1", "whsec_1", "g" * 32),
     admin=Person("admin", "admin@shop.example", "Ada", "a-password"),
     database_urls={name: f"postgresql://{name}" for name in ("auth", "orders", "payments", "monitoring")},
     redis_url="unix:///valkey",
@@ -87,6 +87,7 @@ def test_payments_is_told_to_use_the_sandbox() -> None:
         "STRIPE_API_BASE": "http://127.0.0.1:23010",
         "STRIPE_API_KEY": "sk_test_1",
         "STRIPE_WEBHOOK_SECRET": "whsec_1",
+        "GIFT_CARD_SECRET": "g" * 32,
     }
 
 
@@ -124,6 +125,8 @@ def test_the_sandbox_keeps_its_ledger_in_the_state_directory() -> None:
         "HOST": "127.0.0.1",
         "PORT": "23010",
         "STATE_PATH": "/state/sandbox.sqlite",
+        "STRIPE_WEBHOOK_URL": "http://127.0.0.1:23000/v1/webhooks/stripe",
+        "STRIPE_WEBHOOK_SECRET": "whsec_1",
     }
 
 

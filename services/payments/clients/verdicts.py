@@ -17,10 +17,21 @@ from services.payments.model import (
     Captured,
     Declined,
     Doubt,
+    GivenBack,
     Outcome,
+    Prepared,
     ProviderId,
+    RefundOutcome,
+    Released,
     Unknown,
 )
+
+_BEFORE: Final[Mapping[str, type[Outcome] | tuple[type[Outcome], ...]]] = {
+    "payment_intents.confirm": Prepared,
+    "payment_intents.capture": Authorized,
+    "payment_intents.cancel": (Prepared, Authorized, Declined),
+}
+_NO_REFUNDS: Final = frozenset({"failed", "canceled"})
 
 _CARD_PARAMETERS: Final = frozenset({"payment_method", "amount", "currency"})
 """Refusing one of these is refusing this payment; refusing any other is a fault of ours."""
@@ -33,9 +44,11 @@ def of_intent(intent: Mapping[str, Any]) -> Outcome:
         case "requires_capture":
             return Authorized(identifier)
         case "succeeded":
-            return Captured(identifier)
+            return Captured(identifier, intent["amount_received"])
         case "canceled":
-            return Declined("canceled", identifier)
+            return Released(identifier)
+        case "requires_confirmation":
+            return Prepared(identifier)
         case "requires_payment_method":
             return Declined(_decline_reason(intent.get("last_payment_error") or {}), identifier)
         case _:
@@ -51,6 +64,25 @@ def of_error(error: stripe.StripeError) -> Outcome:
             return _of_invalid_request(_body(error))
         case _:
             return Unknown(_doubt(error))
+
+
+def standing_before(operation: str) -> type[Outcome] | tuple[type[Outcome], ...]:
+    """How an intent stands to which this was not done yet, and still can be."""
+    return _BEFORE[operation]
+
+
+def of_refund(refund: Mapping[str, Any]) -> RefundOutcome:
+    """How a refund stands. A pending one is on its way: Stripe tells us should it fail."""
+    if refund["status"] in _NO_REFUNDS:
+        return Declined(refund.get("failure_reason") or refund["status"], ProviderId(refund["id"]))
+    return GivenBack(ProviderId(refund["id"]))
+
+
+def of_refund_error(error: stripe.StripeError) -> RefundOutcome:
+    """How a refund stands after Stripe answered like this, or not at all."""
+    if isinstance(error, stripe.InvalidRequestError) and not did_nothing(error):
+        return Declined(_body(error).get("code") or "refused")
+    return Unknown(_doubt(error))
 
 
 def is_in_flight(error: stripe.StripeError) -> bool:

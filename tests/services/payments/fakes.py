@@ -1,9 +1,10 @@
-"""A provider that behaves: it moves money at most once for a key, and can be struck dumb."""
+"""A provider that behaves: it moves money at most once for an intent, and can be struck dumb."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import TypeVar
 
 from typing_extensions import override
 
@@ -14,20 +15,37 @@ from services.payments.model import (
     Captured,
     Declined,
     Doubt,
+    GivenBack,
     Money,
+    News,
     Outcome,
     Payment,
+    Prepared,
     ProviderId,
     ProviderKey,
+    Refund,
+    RefundOutcome,
+    Released,
     Unknown,
 )
-from services.payments.ports import Provider
+from services.payments.ports import Newspaper, Provider
 from services.payments.store.memory import MemoryStore
-from services.payments.usecases import Payments
+from services.payments.usecases import (
+    Asking,
+    Bookkeeping,
+    GiftCards,
+    Listening,
+    Payments,
+    Reconciling,
+    Refunds,
+)
 
 TEN_EUROS = Money("EUR", 1000)
 VISA = "pm_card_visa"
 EMPTY_CARD = "pm_card_empty"
+SECRET = b"g" * 32
+
+T = TypeVar("T", Outcome, RefundOutcome)
 
 
 class Misfortune(Enum):
@@ -42,55 +60,111 @@ class Misfortune(Enum):
 
 
 class FakeProvider(Provider):
+    """Making an intent meets no misfortune unless `preparing` has one: it moves no money."""
+
     def __init__(self) -> None:
         self.held: list[str] = []
         self.taken: list[str] = []
+        self.cancelled: list[str] = []
+        self.given_back: list[tuple[str, int]] = []
         self.misfortunes: deque[Misfortune] = deque()
+        self.preparing: deque[Misfortune] = deque()
         self.asked = 0
-        self._answers: dict[ProviderKey, Outcome] = {}
+        self.pause = asyncio.Event()
+        self.pause.set()
+        self._standing: dict[str, Outcome] = {}
+        self._made: dict[ProviderKey, Outcome] = {}
+        self._refunds: dict[ProviderKey, RefundOutcome] = {}
 
     @override
-    async def authorize(self, payment: Payment, key: ProviderKey) -> Outcome:
-        return await self._answer(key, lambda: self._hold(payment))
+    async def prepare(self, payment: Payment, key: ProviderKey) -> Outcome:
+        return await self._answer(self.preparing, lambda: self._make(key))
+
+    @override
+    async def hold(self, payment: Payment, key: ProviderKey) -> Outcome:
+        return await self._answer(self.misfortunes, lambda: self._hold(payment))
 
     @override
     async def capture(self, payment: Payment, key: ProviderKey) -> Outcome:
-        return await self._answer(key, lambda: self._take(payment))
+        return await self._answer(self.misfortunes, lambda: self._take(payment))
+
+    @override
+    async def cancel(self, payment: Payment, key: ProviderKey) -> Outcome:
+        return await self._answer(self.misfortunes, lambda: self._cancel(payment))
+
+    @override
+    async def refund(self, payment: Payment, refund: Refund, key: ProviderKey) -> RefundOutcome:
+        return await self._answer(self.misfortunes, lambda: self._give_back(payment, refund, key))
 
     @override
     async def look(self, payment: Payment) -> Outcome:
         self.asked += 1
-        taken = payment.provider_id in self.taken
-        return Captured(payment.provider_id) if taken else Authorized(payment.provider_id)
+        return self._standing[payment.provider_id]
 
     @override
     async def ping(self) -> None:
         return
 
-    async def _answer(self, key: ProviderKey, act: Callable[[], Outcome]) -> Outcome:
+    async def _answer(self, misfortunes: deque[Misfortune], act: Callable[[], T]) -> T:
         self.asked += 1
         await asyncio.sleep(0)  # Whoever asks at the same time has the turn.
-        misfortune = self.misfortunes.popleft() if self.misfortunes else None
+        await self.pause.wait()
+        misfortune = misfortunes.popleft() if misfortunes else None
         if misfortune is Misfortune.LOST_ON_THE_WAY:
             return Unknown(Doubt.CONNECTION)
-        if key not in self._answers:
-            self._answers[key] = act()
+        outcome = act()
         if misfortune is Misfortune.LOST_ON_THE_WAY_BACK:
             return Unknown(Doubt.TIMEOUT)
         if misfortune is Misfortune.CALLER_DIES:
             raise asyncio.CancelledError
-        return self._answers[key]
+        return outcome
+
+    def _make(self, key: ProviderKey) -> Outcome:
+        if key not in self._made:
+            name = ProviderId(f"pi_{len(self._made)}")
+            self._made[key] = self._standing[name] = Prepared(name)
+        return self._made[key]
 
     def _hold(self, payment: Payment) -> Outcome:
-        if payment.payment_method == EMPTY_CARD:
-            return Declined("insufficient_funds")
-        provider_id = ProviderId(f"pi_{len(self.held)}")
-        self.held.append(provider_id)
-        return Authorized(provider_id)
+        name = payment.provider_id
+        if isinstance(self._standing[name], Prepared):
+            if payment.payment_method == EMPTY_CARD:
+                self._standing[name] = Declined("insufficient_funds", name)
+            else:
+                self.held.append(name)
+                self._standing[name] = Authorized(name)
+        return self._standing[name]
 
     def _take(self, payment: Payment) -> Outcome:
-        self.taken.append(payment.provider_id)
-        return Captured(payment.provider_id)
+        name = payment.provider_id
+        if isinstance(self._standing[name], Authorized):
+            self.taken.append(name)
+            self._standing[name] = Captured(name, payment.pending_minor)
+        return self._standing[name]
+
+    def _cancel(self, payment: Payment) -> Outcome:
+        name = payment.provider_id
+        if not isinstance(self._standing[name], Captured | Released):
+            self.cancelled.append(name)
+            self._standing[name] = Released(name)
+        return self._standing[name]
+
+    def _give_back(self, payment: Payment, refund: Refund, key: ProviderKey) -> RefundOutcome:
+        if key not in self._refunds:
+            self.given_back.append((payment.provider_id, refund.minor_units))
+            self._refunds[key] = GivenBack(ProviderId(f"re_{len(self._refunds)}"))
+        return self._refunds[key]
+
+
+class FakeNewspaper(Newspaper):
+    """Says what it is told to."""
+
+    def __init__(self) -> None:
+        self.news: News | None = None
+
+    @override
+    def read(self, body: bytes, signature: str) -> News | None:
+        return self.news
 
 
 class SeenSignals:
@@ -99,12 +173,19 @@ class SeenSignals:
     def __init__(self) -> None:
         self.attempts: list[tuple[str, str, str]] = []
         self.settled: list[str] = []
+        self.news: list[str] = []
 
-    def attempt_ended(self, attempt: Attempt, seconds: float) -> None:
+    def attempt_ended(self, payment: Payment, attempt: Attempt, seconds: float) -> None:
         self.attempts.append((attempt.operation, attempt.state, attempt.detail))
 
-    def payment_settled(self, payment: Payment) -> None:
-        self.settled.append(payment.state)
+    def payment_settled(self, before: Payment, after: Payment) -> None:
+        self.settled.append(after.state)
+
+    def news_heard(self, *, is_new: bool) -> None:
+        self.news.append("kept" if is_new else "known")
+
+    def news_refused(self, reason: str) -> None:
+        self.news.append(reason)
 
 
 class Shop:
@@ -113,6 +194,21 @@ class Shop:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.provider = FakeProvider()
+        self.newspaper = FakeNewspaper()
         self.signals = SeenSignals()
         self.clock = ManualClock()
-        self.payments = Payments(self.store, self.provider, self.signals, self.clock, uuid7)
+        self.asking = Asking(self.store, self.provider, self.signals, self.clock, uuid7)
+        self.gift_cards = GiftCards(self.store, SECRET, self.clock)
+        self.payments = Payments(self.store, self.asking, self.gift_cards, self.clock)
+        self.refunds = Refunds(self.store, self.asking, self.clock)
+        self.reconciling = Reconciling(self.store, self.asking, self.clock)
+        self.listening = Listening(self.store, self.newspaper, self.asking, self.signals, self.clock)
+        self.bookkeeping = Bookkeeping(self.store)
+
+    async def reconcile(self, seconds: float = 20) -> int:
+        """Let so much time pass, then ask about what is due; how much that was."""
+        self.clock.advance(seconds)
+        due = await self.reconciling.due(100)
+        for each in due:
+            await self.reconciling.resolve(each)
+        return len(due)

@@ -11,6 +11,8 @@ GOOD = {
     "MESH_KEY": "m" * 32,
     "DATABASE_URL": "postgresql://payments@localhost/payments",
     "STRIPE_API_KEY": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+    "GIFT_CARD_SECRET": "g" * 32,
 }
 
 

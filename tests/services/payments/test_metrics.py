@@ -25,11 +25,13 @@ from services.payments.model import (
 from tests.services.payments.fakes import TEN_EUROS, VISA
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-ASKED = Payment.of_order(OrderId("019ab1c2-0000-7000-8000-000000000001"), TEN_EUROS, VISA, NOW).asked(NOW)
+ASKED = Payment.of_order(OrderId("019ab1c2-0000-7000-8000-000000000001"), TEN_EUROS, VISA, NOW).asked(
+    Operation.AUTHORIZE, NOW
+)
 
 
 def ended(outcome: Outcome) -> Attempt:
-    return Attempt.sent(AttemptId("a1"), ASKED, Operation.AUTHORIZE, NOW).ended(outcome, NOW)
+    return Attempt.at(AttemptId("a1"), ASKED, Operation.AUTHORIZE, NOW).ended(outcome, NOW)
 
 
 def counted(instruments: Instruments, outcome: str) -> float | None:
@@ -53,7 +55,7 @@ def instruments() -> Instruments:
 def test_attempts_are_counted_and_timed_by_what_came_of_them(
     instruments: Instruments, outcome: Outcome, label: str
 ) -> None:
-    PaymentMetrics(instruments).attempt_ended(ended(outcome), 0.02)
+    PaymentMetrics(instruments).attempt_ended(ASKED, ended(outcome), 0.02)
 
     assert counted(instruments, label) == 1
     timed = {"operation": "authorize", "outcome": label, "le": "0.025"}
@@ -68,7 +70,7 @@ def test_every_outcome_shows_as_zero_before_its_first_time(instruments: Instrume
 
 def test_synthetic_payments_are_not_counted(instruments: Instruments) -> None:
     with scope(RequestContext(synthetic=True)):
-        PaymentMetrics(instruments).attempt_ended(ended(Declined("lost_card")), 0.02)
+        PaymentMetrics(instruments).attempt_ended(ASKED, ended(Declined("lost_card")), 0.02)
 
     assert counted(instruments, "declined") == 0
 
@@ -79,8 +81,8 @@ def test_a_missed_answer_and_a_settled_payment_are_told_without_the_card(
     caplog.set_level("INFO")
     metrics = PaymentMetrics(instruments)
 
-    metrics.attempt_ended(ended(Unknown(Doubt.TIMEOUT)), 5)
-    metrics.payment_settled(ASKED.settled(Authorized(ProviderId("pi_1")), NOW))
+    metrics.attempt_ended(ASKED, ended(Unknown(Doubt.TIMEOUT)), 5)
+    metrics.payment_settled(ASKED, ASKED.settled(Authorized(ProviderId("pi_1")), NOW))
 
     lines = [JsonLines("payments").format(record) for record in caplog.records]
     assert [json.loads(line)["event"] for line in lines] == ["payment_answer_missed", "payment_authorized"]

@@ -4,55 +4,26 @@ The stand-in's ledger is the judge.
 """
 
 import asyncio
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
-from servicekit.clock import SystemClock, uuid7
-from servicekit.postgres import Database
-from services.payments.model import Outcome, Payment, PaymentState, ProviderKey
+from servicekit.clock import uuid7
+from services.payments.model import PaymentState
 from services.payments.ports import Provider
-from services.payments.store.postgres import PostgresStore
 from services.payments.usecases import Payments
-from tests.services.payments.fakes import TEN_EUROS, VISA, SeenSignals
-
-Open = Callable[[str], Database]
-
-
-class RandomKeys(Provider):
-    """The negative control: each attempt under a key of its own."""
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    @override
-    async def authorize(self, payment: Payment, key: ProviderKey) -> Outcome:
-        return await self._provider.authorize(payment, ProviderKey(uuid7()))
-
-    @override
-    async def capture(self, payment: Payment, key: ProviderKey) -> Outcome:
-        return await self._provider.capture(payment, ProviderKey(uuid7()))
-
-    @override
-    async def look(self, payment: Payment) -> Outcome:
-        return await self._provider.look(payment)
-
-    @override
-    async def ping(self) -> None:
-        await self._provider.ping()
+from tests.services.payments.fakes import TEN_EUROS, VISA
+from tests.services.payments.real import HeedlessProvider, Open, RealShop
 
 
 def payments_over(provider: Provider, open_database: Open) -> Payments:
-    store = PostgresStore(open_database("services.payments"))
-    return Payments(store, provider, SeenSignals(), SystemClock(), uuid7)
+    return RealShop(open_database("services.payments"), provider).payments
 
 
 async def test_a_lost_answer_is_unknown_and_repeating_holds_once(stripe: Any, open_database: Open) -> None:
     payments = payments_over(stripe.provider(), open_database)
-    await stripe.switch_on(kind="drop_after_commit", count=1)
+    await stripe.switch_on(kind="drop_after_commit", count=1, operation="payment_intents.confirm")
     order = uuid7()
 
     lost = await payments.authorize(order, TEN_EUROS, VISA)
@@ -62,9 +33,9 @@ async def test_a_lost_answer_is_unknown_and_repeating_holds_once(stripe: Any, op
     assert await stripe.movements() == ["authorised"]
 
 
-async def test_with_random_keys_the_same_holds_twice(stripe: Any, open_database: Open) -> None:
-    payments = payments_over(RandomKeys(stripe.provider()), open_database)
-    await stripe.switch_on(kind="drop_after_commit", count=1)
+async def test_with_an_intent_of_its_own_each_attempt_holds(stripe: Any, open_database: Open) -> None:
+    payments = payments_over(HeedlessProvider(stripe.provider()), open_database)
+    await stripe.switch_on(kind="drop_after_commit", count=1, operation="payment_intents.confirm")
     order = uuid7()
 
     for _ in range(2):
@@ -104,9 +75,8 @@ async def test_with_every_fault_at_once_each_order_is_paid_once(stripe: Any, ope
     payments = payments_over(stripe.provider(), open_database)
     seed = Random().randrange(2**32)
     print(f"seed {seed}")
-    for kind in ("rate_limited", "error_after_commit", "drop_after_commit"):
-        await stripe.switch_on(kind=kind, probability=0.1, seed=seed, operation="payment_intents.create")
-        await stripe.switch_on(kind=kind, probability=0.1, seed=seed, operation="payment_intents.capture")
+    for kind in ("rate_limited", "error_before_commit", "error_after_commit", "drop_after_commit"):
+        await stripe.switch_on(kind=kind, probability=0.1, seed=seed)
     orders = [uuid7() for _ in range(20)]
 
     async def pay(order: str) -> None:

@@ -20,6 +20,7 @@ from servicekit.status import refusal_of
 from servicekit.tokens import ServiceTokens
 
 MESH_KEY = "k" * 32
+WEBHOOK_SECRET = "whsec_process"
 TEN_EUROS = money_pb2.Money(currency_code="EUR", minor_units=1000)
 
 
@@ -82,6 +83,8 @@ def start(make_database: Callable[[str], str], free_ports: Callable[[int], list[
             "DATABASE_URL": database_url,
             "STRIPE_API_BASE": stripe_url,
             "STRIPE_API_KEY": "sk_test_process",
+            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "GIFT_CARD_SECRET": "g" * 32,
         }
         command = (sys.executable, "-m", "services.payments")
         process = await asyncio.create_subprocess_exec(*command, env=environ, stderr=asyncio.subprocess.PIPE)

@@ -24,8 +24,8 @@ from services.payments.model import (
 )
 from services.payments.ports import Store
 from services.payments.store.memory import MemoryStore
-from services.payments.store.postgres import PostgresStore
 from tests.services.payments.fakes import VISA
+from tests.services.payments.real import postgres_store
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 LARGEST = Money("EUR", 2**63 - 1)
@@ -36,11 +36,11 @@ def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()
     open_database: Callable[[str], Database] = request.getfixturevalue("open_database")
-    return PostgresStore(open_database("services.payments"))
+    return postgres_store(open_database("services.payments"))
 
 
 def unknown(amount: Money = LARGEST) -> Payment:
-    return Payment.of_order(OrderId(uuid7()), amount, VISA, NOW).asked(NOW)
+    return Payment.of_order(OrderId(uuid7()), amount, VISA, NOW).asked(Operation.AUTHORIZE, NOW)
 
 
 async def test_a_payment_comes_back_as_it_was_kept(store: Store) -> None:
@@ -133,8 +133,8 @@ async def test_nothing_is_found_where_nothing_is_kept(store: Store) -> None:
 
 async def test_attempts_come_back_in_their_order_with_what_came_of_them(store: Store) -> None:
     payment = unknown()
-    first = Attempt.sent(AttemptId(uuid7()), payment, Operation.AUTHORIZE, NOW)
-    second = Attempt.sent(AttemptId(uuid7()), payment, Operation.CAPTURE, NOW + timedelta(seconds=1))
+    first = Attempt.at(AttemptId(uuid7()), payment, Operation.AUTHORIZE, NOW)
+    second = Attempt.at(AttemptId(uuid7()), payment, Operation.CAPTURE, NOW + timedelta(seconds=1))
     ended = first.ended(Unknown(Doubt.TIMEOUT), NOW + timedelta(seconds=1))
     async with store.transaction() as unit:
         await unit.add_or_lock(payment)

@@ -186,6 +186,7 @@ PLANNED_FIELD_NUMBER: _builtins.int
 CREATED_LOCATION_FIELD_NUMBER: _builtins.int
 DEFAULT_DEADLINE_MS_FIELD_NUMBER: _builtins.int
 SENSITIVE_FIELD_NUMBER: _builtins.int
+HEADER_FIELD_NUMBER: _builtins.int
 policy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Policy]
 """Who may call this RPC. Every RPC states one."""
 idempotency_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___IdempotencyKey.ValueType]
@@ -208,3 +209,7 @@ Unset means five seconds.
 """
 sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """True for secrets and personal data: never logged, traced or sent to Sentry."""
+header: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
+"""The HTTP header that the gateway fills this string field from, such as
+"Stripe-Signature": for callers who cannot put it anywhere else.
+"""

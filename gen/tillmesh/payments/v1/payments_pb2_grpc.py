@@ -81,7 +81,9 @@ class PaymentsServiceServicer:
     def Capture(self, request, context):
         """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
         FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
-        already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
+        already, `ALREADY_CAPTURED` if another amount was taken, and INVALID_ARGUMENT
+        `CAPTURE_TOO_LARGE` for more than is held or `CURRENCY_MISMATCH`. A hold that the
+        provider has let go of meanwhile is an outcome: the payment is VOIDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,7 +92,8 @@ class PaymentsServiceServicer:
     def Void(self, request, context):
         """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
         an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
-        `ALREADY_CAPTURED` once the money is ours.
+        `ALREADY_CAPTURED` once the money is ours. A declined payment stays DECLINED; one that
+        is still UNKNOWN in the answer is asked again by repeating the call, and by us.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,7 +102,8 @@ class PaymentsServiceServicer:
     def Refund(self, request, context):
         """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
         FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
-        than was taken and not given back.
+        than was taken and not given back. `REFUND_REFUSED` is the provider's last word;
+        UNAVAILABLE `REFUND_UNSETTLED` means that it is not known yet: repeat with the same id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -311,7 +315,9 @@ class WebhooksServiceServicer:
     """
 
     def ReceiveStripeEvent(self, request, context):
-        """Takes a signed event of Stripe. The body is the event exactly as sent.
+        """Takes a signed event of Stripe. The body is the event exactly as sent. Fails with
+        INVALID_ARGUMENT `SIGNATURE_INVALID`, `SIGNATURE_STALE` after five minutes, or
+        `EVENT_MALFORMED`. The same event is kept once, however often it comes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -354,6 +360,83 @@ class WebhooksService:
             '/tillmesh.payments.v1.WebhooksService/ReceiveStripeEvent',
             tillmesh_dot_payments_dot_v1_dot_payments__pb2.ReceiveStripeEventRequest.SerializeToString,
             tillmesh_dot_payments_dot_v1_dot_payments__pb2.ReceiveStripeEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class GiftCardsServiceStub:
+    """Gift cards of the shop.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.IssueGiftCard = channel.unary_unary(
+                '/tillmesh.payments.v1.GiftCardsService/IssueGiftCard',
+                request_serializer=tillmesh_dot_payments_dot_v1_dot_payments__pb2.IssueGiftCardRequest.SerializeToString,
+                response_deserializer=tillmesh_dot_payments_dot_v1_dot_payments__pb2.IssueGiftCardResponse.FromString,
+                _registered_method=True)
+
+
+class GiftCardsServiceServicer:
+    """Gift cards of the shop.
+    """
+
+    def IssueGiftCard(self, request, context):
+        """Issues a gift card. Its code is in the answer and nowhere else; the same attempt
+        gets the same code again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_GiftCardsServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'IssueGiftCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueGiftCard,
+                    request_deserializer=tillmesh_dot_payments_dot_v1_dot_payments__pb2.IssueGiftCardRequest.FromString,
+                    response_serializer=tillmesh_dot_payments_dot_v1_dot_payments__pb2.IssueGiftCardResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'tillmesh.payments.v1.GiftCardsService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('tillmesh.payments.v1.GiftCardsService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class GiftCardsService:
+    """Gift cards of the shop.
+    """
+
+    @staticmethod
+    def IssueGiftCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tillmesh.payments.v1.GiftCardsService/IssueGiftCard',
+            tillmesh_dot_payments_dot_v1_dot_payments__pb2.IssueGiftCardRequest.SerializeToString,
+            tillmesh_dot_payments_dot_v1_dot_payments__pb2.IssueGiftCardResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,17 +44,21 @@ class PaymentsServiceStub:
     Capture: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CaptureRequest, _payments_pb2.CaptureResponse]
     """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
     FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
-    already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
+    already, `ALREADY_CAPTURED` if another amount was taken, and INVALID_ARGUMENT
+    `CAPTURE_TOO_LARGE` for more than is held or `CURRENCY_MISMATCH`. A hold that the
+    provider has let go of meanwhile is an outcome: the payment is VOIDED.
     """
     Void: _grpc.UnaryUnaryMultiCallable[_payments_pb2.VoidRequest, _payments_pb2.VoidResponse]
     """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
     an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
-    `ALREADY_CAPTURED` once the money is ours.
+    `ALREADY_CAPTURED` once the money is ours. A declined payment stays DECLINED; one that
+    is still UNKNOWN in the answer is asked again by repeating the call, and by us.
     """
     Refund: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]
     """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
     FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
-    than was taken and not given back.
+    than was taken and not given back. `REFUND_REFUSED` is the provider's last word;
+    UNAVAILABLE `REFUND_UNSETTLED` means that it is not known yet: repeat with the same id.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]
     """One payment."""
@@ -75,17 +79,21 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     Capture: _aio.UnaryUnaryMultiCallable[_payments_pb2.CaptureRequest, _payments_pb2.CaptureResponse]  # type: ignore[assignment]
     """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
     FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
-    already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
+    already, `ALREADY_CAPTURED` if another amount was taken, and INVALID_ARGUMENT
+    `CAPTURE_TOO_LARGE` for more than is held or `CURRENCY_MISMATCH`. A hold that the
+    provider has let go of meanwhile is an outcome: the payment is VOIDED.
     """
     Void: _aio.UnaryUnaryMultiCallable[_payments_pb2.VoidRequest, _payments_pb2.VoidResponse]  # type: ignore[assignment]
     """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
     an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
-    `ALREADY_CAPTURED` once the money is ours.
+    `ALREADY_CAPTURED` once the money is ours. A declined payment stays DECLINED; one that
+    is still UNKNOWN in the answer is asked again by repeating the call, and by us.
     """
     Refund: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]  # type: ignore[assignment]
     """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
     FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
-    than was taken and not given back.
+    than was taken and not given back. `REFUND_REFUSED` is the provider's last word;
+    UNAVAILABLE `REFUND_UNSETTLED` means that it is not known yet: repeat with the same id.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """One payment."""
@@ -113,7 +121,9 @@ class PaymentsServiceServicer:
     ) -> _typing.Union[_payments_pb2.CaptureResponse, _abc.Awaitable[_payments_pb2.CaptureResponse]]:
         """Takes the amount that is held, or a part of it; the rest is let go of. Fails with
         FAILED_PRECONDITION `NOT_AUTHORIZED` unless the payment is AUTHORIZED or CAPTURED
-        already, and INVALID_ARGUMENT `CAPTURE_TOO_LARGE` for more than is held.
+        already, `ALREADY_CAPTURED` if another amount was taken, and INVALID_ARGUMENT
+        `CAPTURE_TOO_LARGE` for more than is held or `CURRENCY_MISMATCH`. A hold that the
+        provider has let go of meanwhile is an outcome: the payment is VOIDED.
         """
 
     def Void(
@@ -123,7 +133,8 @@ class PaymentsServiceServicer:
     ) -> _typing.Union[_payments_pb2.VoidResponse, _abc.Awaitable[_payments_pb2.VoidResponse]]:
         """Lets go of the amount that is held. A void of a payment that nobody knows yet is kept:
         an authorisation that arrives later finds it. Fails with FAILED_PRECONDITION
-        `ALREADY_CAPTURED` once the money is ours.
+        `ALREADY_CAPTURED` once the money is ours. A declined payment stays DECLINED; one that
+        is still UNKNOWN in the answer is asked again by repeating the call, and by us.
         """
 
     def Refund(
@@ -133,7 +144,8 @@ class PaymentsServiceServicer:
     ) -> _typing.Union[_payments_pb2.RefundResponse, _abc.Awaitable[_payments_pb2.RefundResponse]]:
         """Gives money back, whole or in part; the same `refund_id` gives it back once. Fails with
         FAILED_PRECONDITION `NOT_CAPTURED`, or INVALID_ARGUMENT `REFUND_TOO_LARGE` for more
-        than was taken and not given back.
+        than was taken and not given back. `REFUND_REFUSED` is the provider's last word;
+        UNAVAILABLE `REFUND_UNSETTLED` means that it is not known yet: repeat with the same id.
         """
 
     def GetPayment(
@@ -153,7 +165,10 @@ class WebhooksServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WebhooksServiceAsyncStub: ...
     ReceiveStripeEvent: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ReceiveStripeEventRequest, _payments_pb2.ReceiveStripeEventResponse]
-    """Takes a signed event of Stripe. The body is the event exactly as sent."""
+    """Takes a signed event of Stripe. The body is the event exactly as sent. Fails with
+    INVALID_ARGUMENT `SIGNATURE_INVALID`, `SIGNATURE_STALE` after five minutes, or
+    `EVENT_MALFORMED`. The same event is kept once, however often it comes.
+    """
 
 @_typing.type_check_only
 class WebhooksServiceAsyncStub(WebhooksServiceStub):
@@ -161,7 +176,10 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReceiveStripeEvent: _aio.UnaryUnaryMultiCallable[_payments_pb2.ReceiveStripeEventRequest, _payments_pb2.ReceiveStripeEventResponse]  # type: ignore[assignment]
-    """Takes a signed event of Stripe. The body is the event exactly as sent."""
+    """Takes a signed event of Stripe. The body is the event exactly as sent. Fails with
+    INVALID_ARGUMENT `SIGNATURE_INVALID`, `SIGNATURE_STALE` after five minutes, or
+    `EVENT_MALFORMED`. The same event is kept once, however often it comes.
+    """
 
 class WebhooksServiceServicer:
     """Hears what the provider has to say."""
@@ -171,6 +189,45 @@ class WebhooksServiceServicer:
         request: _payments_pb2.ReceiveStripeEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ReceiveStripeEventResponse, _abc.Awaitable[_payments_pb2.ReceiveStripeEventResponse]]:
-        """Takes a signed event of Stripe. The body is the event exactly as sent."""
+        """Takes a signed event of Stripe. The body is the event exactly as sent. Fails with
+        INVALID_ARGUMENT `SIGNATURE_INVALID`, `SIGNATURE_STALE` after five minutes, or
+        `EVENT_MALFORMED`. The same event is kept once, however often it comes.
+        """
 
 def add_WebhooksServiceServicer_to_server(servicer: WebhooksServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class GiftCardsServiceStub:
+    """Gift cards of the shop."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> GiftCardsServiceAsyncStub: ...
+    IssueGiftCard: _grpc.UnaryUnaryMultiCallable[_payments_pb2.IssueGiftCardRequest, _payments_pb2.IssueGiftCardResponse]
+    """Issues a gift card. Its code is in the answer and nowhere else; the same attempt
+    gets the same code again.
+    """
+
+@_typing.type_check_only
+class GiftCardsServiceAsyncStub(GiftCardsServiceStub):
+    """Gift cards of the shop."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    IssueGiftCard: _aio.UnaryUnaryMultiCallable[_payments_pb2.IssueGiftCardRequest, _payments_pb2.IssueGiftCardResponse]  # type: ignore[assignment]
+    """Issues a gift card. Its code is in the answer and nowhere else; the same attempt
+    gets the same code again.
+    """
+
+class GiftCardsServiceServicer:
+    """Gift cards of the shop."""
+
+    def IssueGiftCard(
+        self,
+        request: _payments_pb2.IssueGiftCardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.IssueGiftCardResponse, _abc.Awaitable[_payments_pb2.IssueGiftCardResponse]]:
+        """Issues a gift card. Its code is in the answer and nowhere else; the same attempt
+        gets the same code again.
+        """
+
+def add_GiftCardsServiceServicer_to_server(servicer: GiftCardsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
