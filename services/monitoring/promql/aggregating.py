@@ -14,12 +14,16 @@ from services.monitoring.promql.sums import CANCELLATION
 from services.monitoring.promql.values import Bools, Floats, Frame, Indexes
 
 _LONG = 1024
+_SPREADS = frozenset({"stddev", "stdvar"})
 
 
-def fold_groups(operator: str, groups: Groups, frame: Frame) -> Frame:
+def fold_groups(operator: str, groups: Groups, frame: Frame, *, lone_spread_is_zero: bool) -> Frame:
     """Return the value of each group at the steps at which it has members."""
     counts = groups.fold(np.add, frame.mask().astype(np.intp))
-    return groups.frame(_FOLDS[operator](groups, frame, counts), counts > 0, frame)
+    values = _FOLDS[operator](groups, frame, counts)
+    if lone_spread_is_zero and operator in _SPREADS:
+        values = np.where(counts == 1, 0.0, values)
+    return groups.frame(values, counts > 0, frame)
 
 
 def quantile_of_groups(groups: Groups, frame: Frame, ranks: Floats) -> Frame:

@@ -148,7 +148,8 @@ class Evaluation:
     def _grouped(self, node: Aggregation, frame: Frame, numbers: Floats | None) -> Frame:
         groups = groups_of(frame.labels, node.grouping)
         if numbers is None:
-            return fold_groups(node.operator, groups, frame)
+            lone_spread_is_zero = self._context.dialect.lone_spread_is_zero
+            return fold_groups(node.operator, groups, frame, lone_spread_is_zero=lone_spread_is_zero)
         if node.operator == "quantile":
             note_invalid_quantiles(self._context, numbers)
             return quantile_of_groups(groups, frame, numbers)

@@ -42,6 +42,8 @@ class Dialect:
     """`rate()` looks for the counter's zero after its 1.1x threshold, since 2.51; before it until then."""
     match_before_filter: bool = True
     """A match that is not unique is an error even where the comparison filters it out, since 3.0."""
+    lone_spread_is_zero: bool = False
+    """stddev() and stdvar() of one sample are 0 even if it is NaN or infinite: until 2.x ended."""
     delayed_name_removal: bool = False
     """Names go at the end of the query: `--enable-feature=promql-delayed-name-removal`."""
     lookback_ms: int = 300_000
@@ -51,7 +53,9 @@ class Dialect:
 
 
 PROMETHEUS_3 = Dialect()
-PROMETHEUS_2 = Dialect(left_open=False, zero_limit_last=False, match_before_filter=False)
+PROMETHEUS_2 = Dialect(
+    left_open=False, zero_limit_last=False, match_before_filter=False, lone_spread_is_zero=True
+)
 """As Prometheus 2.42 evaluates."""
 
 

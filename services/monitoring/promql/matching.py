@@ -103,8 +103,14 @@ def _result(context: Context, node: Binary, pairs: Pairs, values: Floats) -> Fra
 
 
 def _check_one_side(sides: Sides, matching: Matching) -> None:
-    """Raise if two series of the side that must be unique are in one group at one step."""
-    row = _first_clash(sides.one_groups, sides.one.mask(), sides.groups)
+    """Raise if two series of the side that must be unique are in one group at one step.
+
+    Where the other side has nothing, there is nothing to match, and so nothing wrong with it.
+    """
+    present = sides.one.mask()
+    if matching.fill_left is None and matching.fill_right is None:
+        present = present & sides.many.mask().any(axis=0)
+    row = _first_clash(sides.one_groups, present, sides.groups)
     if row is None:
         return
     first, second = sorted((sides.one.labels[each] for each in row), key=lambda labels: tuple(labels.items()))

@@ -16,19 +16,21 @@ THRESHOLD = 1.1
 
 def rate(windows: Windows, *, zero_limit_last: bool) -> Floats:
     """Return the increase per second."""
-    increased = _extrapolated(windows, _counted(windows), zero_limit_last=zero_limit_last)
-    return increased / (windows.range_ms / 1000)
+    change = _counted(windows)
+    return change * (_stretch(windows, change, zero_limit_last=zero_limit_last) / (windows.range_ms / 1000))
 
 
 def increase(windows: Windows, *, zero_limit_last: bool) -> Floats:
     """Return by how much a counter grew, extrapolated to the whole window."""
-    return _extrapolated(windows, _counted(windows), zero_limit_last=zero_limit_last)
+    change = _counted(windows)
+    return change * _stretch(windows, change, zero_limit_last=zero_limit_last)
 
 
 def delta(windows: Windows) -> Floats:
     """Return by how much a gauge changed, extrapolated to the whole window."""
     values = windows.block.values
-    return _extrapolated(windows, windows.last(values) - windows.first(values), zero_limit_last=None)
+    change = windows.last(values) - windows.first(values)
+    return change * _stretch(windows, change, zero_limit_last=None)
 
 
 def irate(windows: Windows) -> Floats:
@@ -80,8 +82,8 @@ def _counted(windows: Windows) -> Floats:
     return grown
 
 
-def _extrapolated(windows: Windows, change: Floats, *, zero_limit_last: bool | None) -> Floats:
-    """Return a change between samples, stretched to the window.
+def _stretch(windows: Windows, change: Floats, *, zero_limit_last: bool | None) -> Floats:
+    """Return by what to multiply a change between samples, to have that of the whole window.
 
     As Prometheus does (`extrapolatedRate`): up to an edge of the window that is nearer than
     1.1 mean gaps, else by half a gap; and for counters (`zero_limit_last` is not `None`) not beyond
@@ -91,21 +93,18 @@ def _extrapolated(windows: Windows, change: Floats, *, zero_limit_last: bool | N
     sampled = (last_ms - first_ms) / 1000
     gap = sampled / (windows.counts - 1)
     to_start = (first_ms - (windows.ends - windows.range_ms)) / 1000
-    to_end = (windows.ends - last_ms) / 1000
+    to_end = _to_edge((windows.ends - last_ms) / 1000, gap)
     if zero_limit_last is False:
         to_start = _not_below_zero(windows, change, sampled, to_start)
-    to_start = _to_edge(to_start, gap, include_threshold=zero_limit_last is not False)
-    to_end = _to_edge(to_end, gap, include_threshold=zero_limit_last is not False)
+    to_start = _to_edge(to_start, gap)
     if zero_limit_last:
         to_start = _not_below_zero(windows, change, sampled, to_start)
-    stretched: Floats = change * ((sampled + to_start + to_end) / sampled)
-    return stretched
+    stretch: Floats = (sampled + to_start + to_end) / sampled
+    return stretch
 
 
-def _to_edge(distance: Floats, gap: Floats, *, include_threshold: bool) -> Floats:
-    threshold = gap * THRESHOLD
-    is_far = distance >= threshold if include_threshold else distance > threshold
-    return np.where(is_far, gap / 2, distance)
+def _to_edge(distance: Floats, gap: Floats) -> Floats:
+    return np.where(distance >= gap * THRESHOLD, gap / 2, distance)
 
 
 def _not_below_zero(windows: Windows, change: Floats, sampled: Floats, to_start: Floats) -> Floats:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.real.promqltest.running import Outcome, Verdict, run_file
 
 
-def test_files(paths: Iterable[Path]) -> list[Path]:
+def script_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files named, and all in the folders named."""
     return [file for path in paths for file in (sorted(path.rglob("*.test")) if path.is_dir() else [path])]
 
@@ -28,7 +28,7 @@ def main(paths: Sequence[str]) -> int:
     print(f"{'file':<36} {'score':>8} {'passed':>7} {'failed':>7} {'native':>7} {'refused':>8}")
     everything: list[Outcome] = []
     lowest = 1.0
-    for file in test_files(map(Path, paths)):
+    for file in script_files(map(Path, paths)):
         outcomes = list(run_file(file))
         counts = Counter(outcome.verdict for outcome in outcomes)
         columns = (Verdict.PASSED, Verdict.FAILED, Verdict.NATIVE)
