@@ -1,0 +1,1 @@
+"""What puts Tillmesh on other machines."""

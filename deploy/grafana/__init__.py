@@ -1,0 +1,1 @@
+"""Grafana's dashboards, written with its own SDK. `python -m deploy.grafana` remakes the committed JSON."""
