@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.grafana.boards import experiments, flags
+from deploy.grafana.boards import experiments, flags, offline, payments
 from deploy.grafana.panels import Board
 
-BOARDS: Final[tuple[Board, ...]] = (flags.BOARD, experiments.BOARD)
+BOARDS: Final[tuple[Board, ...]] = (payments.BOARD, offline.BOARD, flags.BOARD, experiments.BOARD)
