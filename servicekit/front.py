@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
 import uvicorn
@@ -38,18 +40,23 @@ class FrontServer:
             http=protocol,
             proxy_headers=False,  # uvicorn would trust X-Forwarded-For from loopback
             server_header=False,
-            timeout_graceful_shutdown=int(drain_seconds),
+            timeout_graceful_shutdown=ceil(drain_seconds),  # uvicorn takes whole seconds
         )
         self._server = _Server(config)
         self._listening = listening
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until `stop()` was called and the running requests have ended."""
-        await self._server.serve(sockets=[self._listening])
+        try:
+            await self._server.serve(sockets=[self._listening])
+        finally:
+            self._ended.set()
 
-    def stop(self) -> None:
-        """Accept no more."""
+    async def stop(self) -> None:
+        """Accept no more, and return when the running requests have ended or were cut off."""
         self._server.should_exit = True
+        await self._ended.wait()
 
 
 class _Server(uvicorn.Server):
@@ -61,13 +68,14 @@ class _Server(uvicorn.Server):
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to `host:port`. Raises OSError when that is taken."""
+    """A socket that listens on `host:port`. Raises OSError when that is taken."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it; asyncio sets it only on sockets that name their protocol.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((host, port))
+        listening.listen()  # until then, a second one could be bound to the same port
         listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
     except OSError:
         listening.close()

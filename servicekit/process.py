@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Generic
 
 import grpc
@@ -30,10 +30,10 @@ log = logger(__name__)
 
 NOTICE_SECONDS = 0.3
 """From NOT_SERVING to the end of listening: peers that watch hear of it in milliseconds."""
-LEFTOVER_SECONDS = 1.5
+LEFTOVER_SECONDS = 1.0
 """For handlers and loops to end by themselves after the grace has passed."""
 CANCEL_SECONDS = 0.5
-"""For what was cancelled to clean up. 0.3 + 20 + 1.5 + 2 * 0.5 + 2 (flush) stays under 25 s."""
+"""For what was cancelled to clean up. 0.3 + 20 + 1 + 2 * 0.5 + 2 (flush) + 0.5 (close) stays under 25 s."""
 
 _SERVER_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server behind it
@@ -90,15 +90,9 @@ class Process(Generic[S]):
             await self._drain(server, chain, front)
 
     def _start_metrics(self, serving: AsyncExitStack) -> int:
-        kit, settings = self._kit, self._kit.settings
-        try:
-            page = serving.enter_context(
-                MetricsPage(settings.http_host, settings.http_port, kit.instruments.registry)
-            )
-        except OSError as fault:
-            raise CannotStart(
-                f"cannot listen on {settings.http_host}:{settings.http_port}: {fault.strerror}"
-            ) from None
+        host, port = self._kit.settings.http_host, self._kit.settings.http_port
+        with _listening_on(host, port):
+            page = serving.enter_context(MetricsPage(host, port, self._kit.instruments.registry))
         return page.port
 
     async def _start_grpc(self, chain: Chain) -> tuple[grpc.aio.Server, int]:
@@ -113,12 +107,11 @@ class Process(Generic[S]):
         _require_policies(named.services)
         health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(kit.health), named)
         reflection.enable_server_reflection((*named.services, reflection.SERVICE_NAME), server)
-        try:
-            port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
-        except RuntimeError:
-            raise CannotStart(
-                f"cannot listen on {settings.grpc_host}:{settings.grpc_port}: it is taken"
-            ) from None
+        host = settings.grpc_host
+        with _listening_on(host, settings.grpc_port):
+            # Tried first by ourselves: gRPC writes lines of its own about what is wrong.
+            bound_socket(host, settings.grpc_port).close()
+            port = server.add_insecure_port(f"{f'[{host}]' if ':' in host else host}:{settings.grpc_port}")
         await server.start()
         return server, port
 
@@ -126,10 +119,8 @@ class Process(Generic[S]):
         front = self._kit.front
         if front is None:
             return None
-        try:
+        with _listening_on(front.host, front.port):
             listening = bound_socket(front.host, front.port)
-        except OSError as fault:
-            raise CannotStart(f"cannot listen on {front.host}:{front.port}: {fault.strerror}") from None
         server = FrontServer(front.app, listening, self._kit.settings.drain_seconds, front.protocol)
         self._works.append(self._begin("front", server.run()))
         log.info("front_started", port=listening.getsockname()[1])
@@ -163,10 +154,11 @@ class Process(Generic[S]):
         self._checks.drain()
         await self._kit.clock.sleep(NOTICE_SECONDS)
         self._stop_working.set()
-        if front is not None:
-            front.stop()
         self._kit.health.close()
-        await server.stop(self._kit.settings.drain_seconds)
+        async with asyncio.TaskGroup() as ending:
+            ending.create_task(server.stop(self._kit.settings.drain_seconds))
+            if front is not None:
+                ending.create_task(front.stop())
         await _settle(asyncio.create_task(chain.drained(), name="handlers"), *self._works)
         await _cancel(self._background)
 
@@ -184,6 +176,15 @@ class _Named:
     def add_registered_method_handlers(self, service: str, handlers: Any) -> None:  # noqa: ANN401 - as above
         self.services.append(service)
         self._server.add_registered_method_handlers(service, handlers)
+
+
+@contextmanager
+def _listening_on(host: str, port: int) -> Iterator[None]:
+    """Say which address it was, when the block cannot listen on it."""
+    try:
+        yield
+    except OSError as fault:
+        raise CannotStart(f"cannot listen on {host}:{port}: {fault.strerror}") from None
 
 
 def _require_policies(services: list[str]) -> None:

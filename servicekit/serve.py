@@ -17,6 +17,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
@@ -42,6 +43,9 @@ LOST = 70
 FLUSH_SECONDS = 2.0
 """What is left unsent after this is lost: a dead collector must not hold up an exit."""
 
+CLOSE_SECONDS = 0.5
+"""For the loop to end what was left behind."""
+
 log = logger(__name__)
 
 
@@ -66,7 +70,10 @@ def serve(
         return BAD_SETTINGS
     logs.configure(name, parsed.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_live(name, parsed, build))
+        code = runner.run(_live(name, parsed, build))
+        by_force = _end_by_force_with(code)
+    by_force.cancel()
+    return code
 
 
 async def _live(name: str, settings: S, build: Callable[[Kit[S]], Awaitable[None]]) -> int:
@@ -116,13 +123,28 @@ async def _live(name: str, settings: S, build: Callable[[Kit[S]], Awaitable[None
     return LOST if lost else STOPPED
 
 
+def _end_by_force_with(code: int) -> threading.Timer:
+    """End the process, unless cancelled soon: closing the loop waits for ever for a task that is deaf."""
+
+    def end() -> None:
+        log.warning("ended_by_force", code=code)
+        os._exit(code)
+
+    timer = threading.Timer(CLOSE_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
 def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
+    asked: list[signal.Signals] = []
 
     def on(number: signal.Signals) -> None:
-        if stop.is_set():
+        if asked:
             log.warning("exited_at_once", signal=number.name)
             os._exit(128 + number)
+        asked.append(number)
         log.info("stop_asked", signal=number.name)
         stop.set()
 
