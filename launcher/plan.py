@@ -17,6 +17,16 @@ from launcher.ports import HOST, PortTable
 from launcher.records import Probe, ProbeKind
 
 _NOT_INHERITED = frozenset({"DATABASE_URL", "REDIS_URL", "HOST", "PORT"})
+_STRIPE_EVENTS = (
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+)
+"""What an endpoint of ours subscribes to at Stripe: whatever tells how a payment stands."""
 _NO_PROXY = "localhost,127.0.0.1,::1"
 
 
@@ -115,7 +125,7 @@ def _own_settings(name: str, around: Surroundings) -> dict[str, str]:
             "STRIPE_WEBHOOK_SECRET": secrets.stripe_webhook_secret,
             "GIFT_CARD_SECRET": secrets.gift_card_secret,
         },
-        "monitoring": {"WATCH_TARGETS": _watched(ports)},
+        "monitoring": {"WATCH_TARGETS": _watched(ports), "STATE_PATH": str(around.home / "windows")},
     }
     return settings[name]
 
@@ -148,6 +158,7 @@ def _sandbox(around: Surroundings) -> ProcessSpec:
         "PORT": str(ports["http"]),
         "STATE_PATH": str(around.home / "sandbox.sqlite"),
         "STRIPE_WEBHOOK_URL": f"http://{HOST}:{around.ports['gateway']['http']}/v1/webhooks/stripe",
+        "STRIPE_WEBHOOK_EVENTS": ",".join(_STRIPE_EVENTS),
         "STRIPE_WEBHOOK_SECRET": around.secrets.stripe_webhook_secret,
     }
     return ProcessSpec(

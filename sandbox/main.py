@@ -25,6 +25,7 @@ _HELP = """environment:
   PORT                   the port (8090); 0 for any
   STATE_PATH             a file that keeps the state over a restart; in memory by default
   STRIPE_WEBHOOK_URL     where signed events are posted; nowhere by default
+  STRIPE_WEBHOOK_EVENTS  the types that are posted, by commas (refund.created,...); all by default
   STRIPE_WEBHOOK_SECRET  the secret of their signatures (whsec_...); needed with the URL
 
 controls:
@@ -74,7 +75,8 @@ def parse(environ: Mapping[str, str]) -> Options:
         faults.append("STRIPE_WEBHOOK_SECRET: must be set when STRIPE_WEBHOOK_URL is")
     if faults:
         raise BadSettings(faults)
-    destination = Destination(url, secret) if url else None
+    events = frozenset(filter(None, environ.get("STRIPE_WEBHOOK_EVENTS", "").split(",")))
+    destination = Destination(url, secret, events) if url else None
     settings = Settings(environ.get("STATE_PATH") or IN_MEMORY, destination)
     return Options(environ.get("HOST") or "127.0.0.1", int(port), settings)
 

@@ -29,7 +29,7 @@ from sandbox.stripe.forms import Parameters
 from sandbox.stripe.idempotency import LONGEST_KEY, Keys, fingerprint
 from sandbox.stripe.objects import Object
 from sandbox.stripe.store import Store
-from sandbox.stripe.work import API_VERSION, Books, Call, Work
+from sandbox.stripe.work import API_VERSION, Books, Call, Unrest, Work
 
 _SECRET_KEY = re.compile(r"(sk|rk)_test_\w+", re.ASCII)
 _FORM = "application/x-www-form-urlencoded"
@@ -143,12 +143,22 @@ class Api:
         return answer
 
     def _run(self, asked: _Asked) -> Answer:
-        delay = self._faults.draw(FaultKind.WEBHOOK_DELAY, asked.endpoint.operation)
-        work = Work(self._books, asked.call, webhook_delay_seconds=delay.seconds if delay else 0.0)
+        work = Work(self._books, asked.call, self._unrest(asked.endpoint.operation))
         try:
             return Answer(200, asked.endpoint.run(work, asked.identifier, asked.command))
         except StripeError as error:
             return error.answer
+
+    def _unrest(self, operation: str) -> Unrest:
+        delay = self._faults.draw(FaultKind.WEBHOOK_DELAY, operation)
+        spread = self._faults.draw(FaultKind.WEBHOOK_SPREAD, operation)
+        twice = self._faults.draw(FaultKind.WEBHOOK_DUPLICATE, operation)
+        lag = self._faults.draw(FaultKind.SEARCH_LAG, operation)
+
+        def delays() -> float:
+            return (delay.seconds if delay else 0.0) + (spread.part_of_seconds() if spread else 0.0)
+
+        return Unrest(delays, 2 if twice else 1, lag.seconds if lag else 0.0)
 
     def _keep(self, asked: _Asked, answer: Answer) -> Answer:
         if asked.call.idempotency_key:

@@ -28,9 +28,17 @@ class FaultKind(StrEnum):
     """All of it has happened, and the connection closes without an answer."""
     WEBHOOK_DELAY = "webhook_delay"
     """The events of the call are delivered `seconds` late."""
+    WEBHOOK_SPREAD = "webhook_spread"
+    """The events of the call are delivered each at its own moment within `seconds`, in no order."""
+    WEBHOOK_DUPLICATE = "webhook_duplicate"
+    """The events of the call are delivered twice."""
+    SEARCH_LAG = "search_lag"
+    """A search does not find what is younger than `seconds`, as Stripe's index now and then does not."""
 
 
-TIMED = frozenset({FaultKind.LATENCY, FaultKind.WEBHOOK_DELAY})
+TIMED = frozenset(
+    {FaultKind.LATENCY, FaultKind.WEBHOOK_DELAY, FaultKind.WEBHOOK_SPREAD, FaultKind.SEARCH_LAG}
+)
 """The kinds for which `seconds` says how long."""
 
 
@@ -73,6 +81,10 @@ class Fault:
         if self.count is not None:
             self.count -= 1
         return True
+
+    def part_of_seconds(self) -> float:
+        """Some time within `seconds`, by its own chances."""
+        return self._random.random() * self.seconds
 
     def as_json(self) -> dict[str, Any]:
         """The fault as the control API shows it."""

@@ -181,7 +181,7 @@ def listed(work: Work, _: str, page: Page) -> Object:
 
 
 def found(work: Work, _: str, wanted: Search) -> Object:
-    """PaymentIntents by their metadata. Stripe's index lags by up to a minute; ours does not."""
+    """PaymentIntents by their metadata. Stripe's index lags by up to a minute; ours when a fault says so."""
     return search.page(work, KIND, wanted, f"{URL}/search")
 
 

@@ -42,7 +42,8 @@ def parse(parameters: Parameters) -> Search:
 
 def page(work: Work, kind: str, wanted: Search, url: str) -> Object:
     """What was found, in Stripe's shape, newest first."""
-    everything = work.objects.with_metadata(kind, wanted.key, wanted.value)
+    known = work.objects.with_metadata(kind, wanted.key, wanted.value)
+    everything = [each for each in known if each["created"] <= work.indexed_until]
     return {
         "object": "search_result",
         "url": url,

@@ -23,15 +23,18 @@ log = logging.getLogger(__name__)
 
 _TABLES = (
     """
-    CREATE TABLE IF NOT EXISTS deliveries (
-        event_id TEXT PRIMARY KEY,
+    CREATE TABLE IF NOT EXISTS pending_deliveries (
+        number INTEGER PRIMARY KEY,
+        event_id TEXT NOT NULL,
         due REAL NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0
-    ) WITHOUT ROWID
+    )
     """,
-    "CREATE INDEX IF NOT EXISTS deliveries_by_due ON deliveries (due)",
+    "CREATE INDEX IF NOT EXISTS pending_deliveries_by_due ON pending_deliveries (due)",
 )
 
+_USUAL_DELAY_SECONDS = 0.25
+"""Stripe answers first, and tells the endpoint then."""
 _TIMEOUT_SECONDS = 5.0
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 60.0
@@ -41,10 +44,28 @@ _IDLE_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Destination:
-    """Where events go, and the secret that both ends share (`whsec_...`)."""
+    """Where events go.
+
+    Attributes:
+        url: The endpoint.
+        secret: What both ends share (`whsec_...`).
+        events: The types that the endpoint wants, such as `refund.created`; all if empty.
+    """
 
     url: str
     secret: str
+    events: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event on its way to the endpoint."""
+
+    number: int
+    event_id: str
+    due: float
+    attempts: int
+    body: str
 
 
 def signature(secret: str, payload: bytes, at: int) -> str:
@@ -63,33 +84,34 @@ class Deliveries:
         self.destination = destination
         self.added = asyncio.Event()
 
-    @property
-    def is_configured(self) -> bool:
-        """True when there is somewhere to deliver to."""
-        return self.destination is not None
+    def wants(self, happening: str) -> bool:
+        """True when there is somewhere to deliver an event of this type to."""
+        return self.destination is not None and happening in (self.destination.events or {happening})
 
     def queue(self, event_id: str, due: float) -> None:
-        """Deliver an event from `due` on, in seconds since the epoch."""
-        if self.is_configured:
-            self._store.execute("INSERT INTO deliveries (event_id, due) VALUES (?, ?)", event_id, due)
-            self.added.set()
+        """Deliver an event from `due` on, in seconds since the epoch; again if it is queued again."""
+        due += _USUAL_DELAY_SECONDS
+        self._store.execute("INSERT INTO pending_deliveries (event_id, due) VALUES (?, ?)", event_id, due)
+        self.added.set()
 
-    def first(self) -> tuple[str, float, int, str] | None:
-        """The next one: event id, when it is due, attempts so far, and the event itself."""
+    def first(self) -> Delivery | None:
+        """The next one."""
         row = self._store.row(
-            "SELECT event_id, due, attempts, body FROM deliveries JOIN objects ON id = event_id "
-            "ORDER BY due LIMIT 1"
+            "SELECT number, event_id, due, attempts, body FROM pending_deliveries "
+            "JOIN objects ON id = event_id ORDER BY due, number LIMIT 1"
         )
-        return None if row is None else (row["event_id"], row["due"], row["attempts"], row["body"])
+        return None if row is None else Delivery(**dict(row))
 
-    def done(self, event_id: str) -> None:
+    def done(self, delivery: Delivery) -> None:
         """It was taken."""
-        self._store.execute("DELETE FROM deliveries WHERE event_id = ?", event_id)
+        self._store.execute("DELETE FROM pending_deliveries WHERE number = ?", delivery.number)
 
-    def postpone(self, event_id: str, due: float) -> None:
+    def postpone(self, delivery: Delivery, due: float) -> None:
         """It was not taken: try again from `due` on."""
         self._store.execute(
-            "UPDATE deliveries SET due = ?, attempts = attempts + 1 WHERE event_id = ?", due, event_id
+            "UPDATE pending_deliveries SET due = ?, attempts = attempts + 1 WHERE number = ?",
+            due,
+            delivery.number,
         )
 
 
@@ -107,26 +129,26 @@ class Courier:
         while True:
             self._deliveries.added.clear()
             upcoming = self._deliveries.first()
-            wait = _IDLE_SECONDS if upcoming is None else upcoming[1] - self._now()
+            wait = _IDLE_SECONDS if upcoming is None else upcoming.due - self._now()
             if upcoming is None or wait > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._deliveries.added.wait(), wait)
                 continue
-            event_id, _, attempts, payload = upcoming
-            await self._deliver(self._deliveries.destination, event_id, attempts, payload.encode())
+            await self._deliver(self._deliveries.destination, upcoming)
 
-    async def _deliver(self, destination: Destination, event_id: str, attempts: int, payload: bytes) -> None:
+    async def _deliver(self, destination: Destination, delivery: Delivery) -> None:
+        payload = delivery.body.encode()
         header = signature(destination.secret, payload, int(self._now()))
         try:
             status = await asyncio.to_thread(_post, destination.url, payload, header)
         except (OSError, http.client.HTTPException) as error:
-            log.warning("webhook %s failed: %s", event_id, type(error).__name__)
+            log.warning("webhook %s failed: %s", delivery.event_id, type(error).__name__)
             status = 0
         if 200 <= status < 300:  # noqa: PLR2004 - the class of success, RFC 9110
-            self._deliveries.done(event_id)
+            self._deliveries.done(delivery)
         else:
-            wait = min(_FIRST_RETRY_SECONDS * 2**attempts, _LONGEST_RETRY_SECONDS)
-            self._deliveries.postpone(event_id, self._now() + wait)
+            wait = min(_FIRST_RETRY_SECONDS * 2**delivery.attempts, _LONGEST_RETRY_SECONDS)
+            self._deliveries.postpone(delivery, self._now() + wait)
 
 
 def _post(url: str, payload: bytes, header: str) -> int:

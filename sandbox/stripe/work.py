@@ -40,19 +40,43 @@ class Call:
     traceparent: str
 
 
+@dataclass(frozen=True)
+class Unrest:
+    """What faults do to a call that is executed all the same.
+
+    Attributes:
+        delays: How late each event is delivered, asked for once for each delivery.
+        deliveries: How often each event is delivered.
+        search_lag_seconds: How old something must be to be found.
+    """
+
+    delays: Callable[[], float] = float
+    deliveries: int = 1
+    search_lag_seconds: float = 0.0
+
+
+CALM = Unrest()
+
+
 class Work:
     """What an endpoint may do."""
 
-    def __init__(self, books: Books, call: Call, *, webhook_delay_seconds: float = 0.0) -> None:
+    def __init__(self, books: Books, call: Call, unrest: Unrest = CALM) -> None:
         self._books = books
         self._call = call
-        self._webhook_delay_seconds = webhook_delay_seconds
+        self._unrest = unrest
         self.objects = books.objects
 
     @property
     def now(self) -> int:
         """Seconds since the epoch, whole as Stripe gives them."""
         return int(self._books.now())
+
+    @property
+    def indexed_until(self) -> float:
+        """What was made later than this is not found by a search."""
+        lag = self._unrest.search_lag_seconds
+        return self._books.now() - lag if lag else self._books.now() + 1
 
     def make_id(self, prefix: str) -> str:
         """A new id, such as `pi_...`."""
@@ -92,9 +116,10 @@ class Work:
             "created": self.now,
             "data": {"object": copy.deepcopy(subject)},
             "livemode": False,
-            "pending_webhooks": int(self._books.deliveries.is_configured),
+            "pending_webhooks": int(self._books.deliveries.wants(happening)),
             "request": {"id": self._call.request_id, "idempotency_key": self._call.idempotency_key or None},
             "type": happening,
         }
         self.objects.save(event)
-        self._books.deliveries.queue(event["id"], self._books.now() + self._webhook_delay_seconds)
+        for _ in range(self._unrest.deliveries if self._books.deliveries.wants(happening) else 0):
+            self._books.deliveries.queue(event["id"], self._books.now() + self._unrest.delays())

@@ -84,7 +84,11 @@ class Unit(Protocol):
         ...
 
     async def hear(self, news: News, now: datetime) -> bool:
-        """Keep news as heard and have it worked on; False for what was heard before."""
+        """Keep that this was heard; False for what was heard before."""
+        ...
+
+    async def work_on(self, news: News) -> None:
+        """Have somebody believe it once the transaction is kept."""
         ...
 
 

@@ -126,6 +126,11 @@ def test_the_sandbox_keeps_its_ledger_in_the_state_directory() -> None:
         "PORT": "23010",
         "STATE_PATH": "/state/sandbox.sqlite",
         "STRIPE_WEBHOOK_URL": "http://127.0.0.1:23000/v1/webhooks/stripe",
+        "STRIPE_WEBHOOK_EVENTS": (
+            "payment_intent.amount_capturable_updated,payment_intent.canceled,"
+            "payment_intent.payment_failed,payment_intent.succeeded,"
+            "refund.created,refund.failed,refund.updated"
+        ),
         "STRIPE_WEBHOOK_SECRET": "whsec_1",
     }
 

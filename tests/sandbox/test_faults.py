@@ -76,6 +76,17 @@ async def test_latency_is_as_long_as_it_says(sandbox: Any) -> None:
     assert time.monotonic() - started >= 0.15
 
 
+async def test_a_lagging_index_does_not_find_what_is_new(sandbox: Any) -> None:
+    query = {"query": "metadata['order_id']:'order-1'"}
+    await sandbox.hold()
+    await sandbox.switch_on(kind="search_lag", count=1, seconds=60)
+
+    lagging = await sandbox.intents.search_async(query)
+    caught_up = await sandbox.intents.search_async(query)
+
+    assert (len(lagging.data), len(caught_up.data)) == (0, 1)
+
+
 async def test_a_fault_strikes_the_operation_it_names(sandbox: Any) -> None:
     await sandbox.switch_on(kind="error_before_commit", operation="payment_intents.capture", probability=1)
 

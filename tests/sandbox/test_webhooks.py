@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ class Receiver:
     def __init__(self) -> None:
         self.refusals = 0
         self.types: list[str] = []
+        self.subjects: list[str] = []
         self.arrivals: list[float] = []
         self._arrived = asyncio.Condition()
         self.app = Starlette(routes=[Route("/hook", self._receive, methods=["POST"])])
@@ -35,6 +37,7 @@ class Receiver:
         event = stripe.Webhook.construct_event(payload, request.headers["Stripe-Signature"], SECRET)
         async with self._arrived:
             self.types.append(event.type)
+            self.subjects.append(event.data.object["id"])
             self.arrivals.append(time.monotonic())
             self._arrived.notify_all()
         self.refusals -= 1
@@ -90,6 +93,36 @@ async def test_a_delayed_webhook_is_late(settings: Settings, receiver: Receiver,
 
         await receiver.have(1)
         assert receiver.arrivals[0] - asked >= 0.3
+
+
+async def test_a_duplicated_event_arrives_twice(settings: Settings, receiver: Receiver, start: Any) -> None:
+    async with start(settings) as sandbox:
+        await sandbox.switch_on(kind="webhook_duplicate", count=1)
+        await sandbox.hold(confirm=False)
+
+        assert await receiver.have(2) == ["payment_intent.created"] * 2
+
+
+async def test_spread_events_arrive_in_no_order(settings: Settings, receiver: Receiver, start: Any) -> None:
+    async with start(settings) as sandbox:
+        await sandbox.switch_on(kind="webhook_spread", probability=1, seconds=0.5, seed=1)
+        intents = [await sandbox.hold(confirm=False, metadata={"n": str(n)}) for n in range(8)]
+        await receiver.have(8)
+
+    assert receiver.subjects != [intent.id for intent in intents]
+    assert sorted(receiver.subjects) == sorted(intent.id for intent in intents)
+
+
+async def test_an_endpoint_hears_only_what_it_wants(
+    settings: Settings, receiver: Receiver, start: Any
+) -> None:
+    assert settings.stripe_webhooks is not None
+    wanted = replace(settings.stripe_webhooks, events=frozenset({"payment_intent.succeeded"}))
+    async with start(Settings(stripe_webhooks=wanted)) as sandbox:
+        intent = await sandbox.hold()
+        await sandbox.intents.capture_async(intent.id)
+
+        assert await receiver.have(1) == ["payment_intent.succeeded"]
 
 
 async def test_undelivered_events_survive_the_sandbox(

@@ -123,8 +123,11 @@ class _MemoryUnit(Unit):
         if news.event_id in self._tables.heard:
             return False
         self._tables.heard[news.event_id] = now
-        self._tables.news.append(news)
         return True
+
+    @override
+    async def work_on(self, news: News) -> None:
+        self._tables.news.append(news)
 
 
 class MemoryStore(Store):
@@ -136,7 +139,7 @@ class MemoryStore(Store):
 
     @property
     def news(self) -> list[News]:
-        """What was heard, oldest first: the jobs of PostgreSQL's outbox."""
+        """What is to be worked on, oldest first: the jobs of PostgreSQL's outbox."""
         return self._tables.news
 
     @override

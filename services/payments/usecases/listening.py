@@ -40,8 +40,11 @@ class Listening:
             raise
         if news is None:
             return
+        tells = await self._tells(news)
         async with self._store.transaction() as unit:
             is_new = await unit.hear(news, self._clock.now())
+            if is_new and tells:
+                await unit.work_on(news)
         self._signals.news_heard(is_new=is_new)
 
     async def believe(self, news: News) -> None:
@@ -62,6 +65,13 @@ class Listening:
                 case _:
                     return
         self._asking.tell(before, after)
+
+    async def _tells(self, news: News) -> bool:
+        """False for what a payment shows already: most news comes after the answer that it repeats."""
+        payment = await self._store.find(news.payment_id)
+        if payment is None or isinstance(news, RefundNews):
+            return payment is not None
+        return payment.settled(news.outcome, self._clock.now()) != payment
 
     async def forget(self) -> int:
         """Forget events that will not come again; how many."""

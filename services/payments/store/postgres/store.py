@@ -24,7 +24,8 @@ from services.payments.model import (
     Standing,
 )
 from services.payments.ports import Store, Unit
-from services.payments.store.postgres import ledger, news, payments
+from services.payments.store.postgres import ledger, payments
+from services.payments.store.postgres import news as telling
 
 
 class _PostgresUnit(Unit):
@@ -32,6 +33,7 @@ class _PostgresUnit(Unit):
         self._transaction = transaction
         self._outbox = outbox
         self._make_id = make_id
+        self.added_work = False
 
     @override
     async def add_or_lock(self, payment: Payment) -> Payment:
@@ -114,11 +116,13 @@ class _PostgresUnit(Unit):
         await self._transaction.execute(ledger.PUT_BACK, handle, minor_units)
 
     @override
-    async def hear(self, told: News, now: datetime) -> bool:
-        if not await self._transaction.execute(news.HEAR, told.event_id, now):
-            return False
-        await self._outbox.add(self._transaction, news.KIND, told.event_id, news.payload_of(told))
-        return True
+    async def hear(self, news: News, now: datetime) -> bool:
+        return await self._transaction.execute(telling.HEAR, news.event_id, now) == 1
+
+    @override
+    async def work_on(self, news: News) -> None:
+        await self._outbox.add(self._transaction, telling.KIND, news.event_id, telling.payload_of(news))
+        self.added_work = True
 
 
 class PostgresStore(Store):
@@ -133,7 +137,10 @@ class PostgresStore(Store):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Unit]:
         async with self._database.transaction() as transaction:
-            yield _PostgresUnit(transaction, self._outbox, self._make_id)
+            unit = _PostgresUnit(transaction, self._outbox, self._make_id)
+            yield unit
+        if unit.added_work:
+            self._outbox.wake()
 
     @override
     async def find(self, payment_id: PaymentId) -> Payment | None:
@@ -181,4 +188,4 @@ class PostgresStore(Store):
 
     @override
     async def forget_news(self, before: datetime) -> int:
-        return await self._database.execute(news.FORGET, before)
+        return await self._database.execute(telling.FORGET, before)
