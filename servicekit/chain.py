@@ -181,7 +181,7 @@ class _Rpc:
         """
         call = Call(self.around, self.rule, context, sampled=self.sampled)
         try:
-            async with call.within(None):
+            async with call.within(self.rule.stream_seconds):
                 await call.admit()
                 async with aclosing(self.behavior(self.decode(request), context)) as responses:
                     async for response in responses:

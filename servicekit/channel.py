@@ -212,7 +212,8 @@ class _StreamingCalls(grpc.aio.UnaryStreamClientInterceptor):
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        details = self._outgoing.prepare(client_call_details, None)
+        rule = self._outgoing.rule(client_call_details)
+        details = self._outgoing.prepare(client_call_details, rule.stream_seconds)
         if is_recording():
             return await self._outgoing.streaming_spans.intercept_unary_stream(continuation, details, request)
         return await continuation(details, request)

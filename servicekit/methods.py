@@ -41,6 +41,7 @@ class MethodRule:
         repeatable: True when the call may be sent again without harm.
         planned: Why the RPC is not there yet; empty when it is.
         deadline_seconds: For callers that name none.
+        stream_seconds: The same for a stream of responses: only where the RPC states one, else none.
     """
 
     path: str
@@ -54,6 +55,7 @@ class MethodRule:
     repeatable: bool = False
     planned: str = ""
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
+    stream_seconds: float | None = None
 
     def admits(self, roles: frozenset[Role]) -> bool:
         """True when a signed-in user with these roles may call."""
@@ -84,7 +86,7 @@ def rule_from(descriptor: MethodDescriptor) -> MethodRule:
     policy = options.Extensions[options_pb2.policy]
     if sum((policy.public, policy.internal, policy.signed_in, bool(policy.roles))) != 1:
         raise PolicyMissing(f"{descriptor.full_name} must state exactly one policy")
-    deadline_ms = options.Extensions[options_pb2.default_deadline_ms]
+    stated_seconds = options.Extensions[options_pb2.default_deadline_ms] / 1000 or None
     service = descriptor.containing_service.full_name
     return MethodRule(
         path=f"/{service}/{descriptor.name}",
@@ -96,7 +98,8 @@ def rule_from(descriptor: MethodDescriptor) -> MethodRule:
         needs_key=options.Extensions[options_pb2.idempotency_key] == options_pb2.IDEMPOTENCY_KEY_REQUIRED,
         repeatable=options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
         planned=options.Extensions[options_pb2.planned],
-        deadline_seconds=deadline_ms / 1000 if deadline_ms else DEFAULT_DEADLINE_SECONDS,
+        deadline_seconds=stated_seconds or DEFAULT_DEADLINE_SECONDS,
+        stream_seconds=stated_seconds,
     )
 
 

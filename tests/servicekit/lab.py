@@ -84,6 +84,7 @@ _RPCS = [
     _rpc("Keyed", POLICY(signed_in=True), key=True, level=MethodOptions.IDEMPOTENCY_UNKNOWN),
     _rpc("Flying", _MANAGERS, planned="S99 flying tills"),
     _rpc("Stream", _PUBLIC, streams=(False, True)),
+    _rpc("Ticker", _PUBLIC, deadline_ms=400, streams=(False, True)),
     _rpc("Locked", POLICY(signed_in=True), streams=(False, True)),
     _rpc("Gather", _PUBLIC, streams=(True, False)),
     _rpc("Chat", _PUBLIC, streams=(True, True)),

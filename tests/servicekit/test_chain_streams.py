@@ -137,6 +137,15 @@ async def test_a_stream_without_a_deadline_has_none(house: House) -> None:
     assert house.lab.seen[-1].request.deadline is None
 
 
+async def test_a_stream_whose_rpc_states_a_deadline_has_that_one(house: House) -> None:
+    house.lab.streams["Ticker"] = Slow().stream
+
+    received, refusal = await read_to_end(house.stub.Ticker("a"))
+
+    assert received == ["a"]
+    assert refusal.kind is Kind.DEADLINE_EXCEEDED
+
+
 async def test_a_stream_that_is_given_up_is_recorded(house: House) -> None:
     slow = Slow(cleanup_seconds=0.05)
     house.lab.streams["Stream"] = slow.stream

@@ -124,6 +124,14 @@ def time_left(pair: Pair) -> float:
     return seconds
 
 
+async def test_a_stream_gets_a_deadline_only_where_its_rpc_states_one(pair: Pair) -> None:
+    assert [text async for text in pair.stub.Ticker("a")] == ["a", "a"]
+    assert 0 < time_left(pair) <= 0.4
+
+    assert [text async for text in pair.stub.Stream("a")] == ["a", "a"]
+    assert pair.back.lab.seen[-1].seconds_left is None
+
+
 @pytest.mark.parametrize(
     ("given", "ours", "left"),
     [(None, None, 5), (3, None, 3), (None, 2, 2), (3, 2, 2), (2, 3, 2), (9, 9, 9)],
