@@ -49,12 +49,16 @@ PEER_FAILURES = 3
 
 @dataclass(frozen=True)
 class Front:
-    """An ASGI application, where it is served, and what reads HTTP for it."""
+    """An ASGI application, where it is served, and what reads HTTP for it.
+
+    One that `has_metrics` answers `/metrics` itself, in place of the page in a thread of its own.
+    """
 
     app: Any
     host: str
     port: int
     protocol: Any = "httptools"
+    has_metrics: bool = False
 
 
 @dataclass
@@ -158,7 +162,7 @@ class Kit(Generic[S]):
         self.key_set = source
 
     def asgi(self, front: Front) -> None:
-        """Serve an ASGI application; for the gateway."""
+        """Serve an ASGI application; for the gateway and monitoring."""
         self.front = front
 
 

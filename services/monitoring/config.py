@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from servicekit.settings import PostgresSettings, ServiceSettings
+from servicekit.settings import PostgresSettings, Seconds, ServiceSettings
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _HOST_AND_PORT = re.compile(r"\S+:(\d{1,5})")
@@ -75,3 +75,21 @@ class MonitoringSettings(PostgresSettings, ServiceSettings):
 
     watch_targets: Annotated[tuple[WatchTarget, ...], BeforeValidator(_parsed)] = ()
     """Whose health is followed, as `auth=host:port,gateway=http://host:port/health/ready`; empty for none."""
+
+    state_path: str = ""
+    """Folder that keeps samples through a restart, made if need be; empty keeps them in memory only."""
+
+    history_bytes: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
+    """Of compressed samples; over this the oldest go, before they are seven days old."""
+
+    series_limit: Annotated[int, Field(ge=1)] = 100_000
+    """Series that are known at a time; further ones are refused."""
+
+    sender_series_limit: Annotated[int, Field(ge=1)] = 20_000
+    """Live series of one sender."""
+
+    sender_samples_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100_000
+    """Of one sender, over time."""
+
+    query_timeout_seconds: Seconds = 30
+    """The most that one PromQL evaluation may take."""

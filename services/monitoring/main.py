@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
-    add_MetricsServiceServicer_to_server,
-)
 from tillmesh.monitoring.v1.alerts_pb2_grpc import (
     AlertsServiceServicer,
     ObjectivesServiceServicer,
@@ -19,20 +17,19 @@ from tillmesh.monitoring.v1.telemetry_pb2_grpc import (
     add_TelemetryServiceServicer_to_server,
 )
 
-from servicekit import otlp
-from servicekit.kit import Kit
+from servicekit.kit import Front, Kit
 from servicekit.serve import serve
 from services.monitoring.clients import source_for
 from services.monitoring.config import MonitoringSettings
-from services.monitoring.ingest import LastValues
+from services.monitoring.ingest import Intake, Limits
 from services.monitoring.mesh import History, MeshView
-from services.monitoring.metrics import IngestSignals, MeshSignals
-from services.monitoring.servicer import MeshServicer, MetricsServicer
+from services.monitoring.metrics import IngestSignals, MeshSignals, QueryMetrics, WindowsSignals
+from services.monitoring.prometheus import Evaluator, PrometheusApi, Queries
+from services.monitoring.promql import Engine
+from services.monitoring.servicer import MeshServicer, MetricsServicer, add_metrics_servicer
 from services.monitoring.store.postgres import PostgresTransitions
-from services.monitoring.workers import HistoryWriter, MeshWatch, SilenceWatch
-
-PUSHES_MISSED = 4
-"""In a row, until a sender counts as silent."""
+from services.monitoring.windows import Bounds, FolderKeeper, Keeper, Windows
+from services.monitoring.workers import HistoryWriter, MeshWatch, SilenceWatch, WindowsKeeper
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -42,7 +39,10 @@ def main(environ: Mapping[str, str]) -> int:
 
 async def build(kit: Kit[MonitoringSettings]) -> None:
     """Put the parts together."""
-    _take_in_metrics(kit)
+    windows = Windows(Bounds(series=kit.settings.series_limit, history_bytes=kit.settings.history_bytes))
+    _keep(kit, windows)
+    intake = _take_in_metrics(kit, windows)
+    _answer_queries(kit, windows, intake)
     _follow_the_mesh(kit)
     # Of these, every RPC is planned.
     kit.add(add_AlertsServiceServicer_to_server, AlertsServiceServicer())
@@ -50,12 +50,35 @@ async def build(kit: Kit[MonitoringSettings]) -> None:
     kit.add(add_TelemetryServiceServicer_to_server, TelemetryServiceServicer())
 
 
-def _take_in_metrics(kit: Kit[MonitoringSettings]) -> None:
-    silent_after_seconds = PUSHES_MISSED * otlp.PERIOD_SECONDS
-    signals = IngestSignals(kit.instruments)
-    values = LastValues(kit.clock, signals, silent_after_seconds=silent_after_seconds)
-    kit.add(add_MetricsServiceServicer_to_server, MetricsServicer(values))
-    kit.work("silence", SilenceWatch(values, kit.clock).run)
+def _keep(kit: Kit[MonitoringSettings], windows: Windows) -> None:
+    signals = WindowsSignals(kit.instruments)
+    keeper = Keeper(windows)
+    if kit.settings.state_path:
+        keeper = FolderKeeper(windows, Path(kit.settings.state_path), kit.clock.monotonic())
+        signals.restored(keeper.restored)
+    kit.work("windows", WindowsKeeper(windows, keeper, signals, kit.clock).run)
+
+
+def _take_in_metrics(kit: Kit[MonitoringSettings], windows: Windows) -> Intake:
+    settings = kit.settings
+    limits = Limits(
+        series=settings.sender_series_limit, samples_per_second=settings.sender_samples_per_second
+    )
+    intake = Intake(windows, kit.clock, IngestSignals(kit.instruments), limits=limits)
+    intake.adopt(windows.cohorts())
+    kit.add(add_metrics_servicer, MetricsServicer(intake))
+    kit.work("silence", SilenceWatch(intake, kit.clock).run)
+    return intake
+
+
+def _answer_queries(kit: Kit[MonitoringSettings], windows: Windows, intake: Intake) -> None:
+    settings = kit.settings
+    signals = QueryMetrics(kit.instruments)
+    evaluator = Evaluator(kit.clock, signals, timeout_seconds=settings.query_timeout_seconds)
+    kit.lifetime.callback(evaluator.close)
+    queries = Queries(windows, Engine(), evaluator, kit.clock)
+    api = PrometheusApi(queries, intake, kit.instruments.registry)
+    kit.asgi(Front(api, settings.http_host, settings.http_port, has_metrics=True))
 
 
 def _follow_the_mesh(kit: Kit[MonitoringSettings]) -> None:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from servicekit.instruments import Instruments
 from servicekit.logs import logger
-from services.monitoring import ingest, mesh
+from services.monitoring import ingest, mesh, prometheus, windows
 
 log = logger(__name__)
 
@@ -17,16 +17,19 @@ class IngestSignals(ingest.Signals):
     """Counts what comes in; logs senders that fall silent and come back."""
 
     def __init__(self, instruments: Instruments) -> None:
-        self._received = instruments.counter("otlp_points_received_total")
-        self._rejected = instruments.counter("otlp_points_rejected_total")
-        self._senders = instruments.gauge("otlp_senders")
+        self._received = instruments.counter("ingest_points_received_total")
+        self._rejected = instruments.counter("ingest_points_rejected_total")
+        self._senders = instruments.gauge("ingest_senders")
 
     @override
-    def points_received(self, accepted: int, refused: Iterable[ingest.Refused]) -> None:
-        self._received.inc(accepted)
+    def points_received(
+        self, protocol: ingest.Protocol, accepted: int, refused: Iterable[ingest.Refused]
+    ) -> None:
+        received = self._received.labels(protocol=protocol.value)
+        received.inc(accepted)
         for refusal in refused:
-            self._received.inc(refusal.points)
-            self._rejected.labels(reason=refusal.reason.value).inc(refusal.points)
+            received.inc(refusal.points)
+            self._rejected.labels(protocol=protocol.value, reason=refusal.reason.value).inc(refusal.points)
 
     @override
     def sender_fell_silent(self, sender: ingest.Sender) -> None:
@@ -40,6 +43,50 @@ class IngestSignals(ingest.Signals):
     def senders(self, *, heard: int, silent: int) -> None:
         self._senders.labels(state="heard").set(heard)
         self._senders.labels(state="silent").set(silent)
+
+
+class WindowsSignals(windows.Signals):
+    """Shows how much is kept, and whether keeping it works."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._series = instruments.gauge("windows_series")
+        self._memory = instruments.gauge("windows_memory_bytes")
+        self._rounds = instruments.counter("windows_rounds_total")
+        self._is_failing = False
+
+    def restored(self, found: windows.Restored) -> None:
+        """A store was opened that an earlier process left."""
+        log.info("windows_restored", blocks=found.blocks, samples=found.samples, damaged_files=found.damaged)
+
+    @override
+    def round_ended(self, occupancy: windows.Occupancy) -> None:
+        """A round of keeping succeeded."""
+        self._series.set(occupancy.series)
+        self._memory.labels(form="plain").set(occupancy.head_bytes)
+        self._memory.labels(form="compressed").set(occupancy.block_bytes)
+        self._rounds.labels(outcome="kept").inc()
+        if self._is_failing:
+            log.info("windows_kept_again")
+        self._is_failing = False
+
+    @override
+    def round_failed(self, error: OSError) -> None:
+        """The disk did not take what was sampled."""
+        self._rounds.labels(outcome="failed").inc()
+        if not self._is_failing:
+            log.error("windows_not_kept", reason=str(error))
+        self._is_failing = True
+
+
+class QueryMetrics(prometheus.QuerySignals):
+    """Measures evaluations."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._durations = instruments.histogram("query_duration_seconds")
+
+    @override
+    def query_ended(self, outcome: str, seconds: float) -> None:
+        self._durations.labels(outcome=outcome).observe(seconds)
 
 
 class MeshSignals(mesh.Signals):

@@ -10,8 +10,9 @@ from typing import Any
 from servicekit.clock import Clock
 from servicekit.errors import StoreUnavailable
 from servicekit.logs import logger
-from services.monitoring.ingest import LastValues
+from services.monitoring.ingest import Intake
 from services.monitoring.mesh import Health, HealthSource, History, MeshView
+from services.monitoring.windows import Keeper, Signals, Windows
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
@@ -19,6 +20,8 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 STORE_PAUSE_SECONDS = 1.0
 SILENCE_PERIOD_SECONDS = 1.0
+KEEP_PERIOD_SECONDS = 1.0
+"""A process that is killed loses what came since the last round."""
 
 log = logger(__name__)
 
@@ -75,10 +78,10 @@ class HistoryWriter:
 
 
 class SilenceWatch:
-    """Marks senders that stopped pushing."""
+    """Marks the series that ended without saying so."""
 
-    def __init__(self, values: LastValues, clock: Clock) -> None:
-        self._values = values
+    def __init__(self, intake: Intake, clock: Clock) -> None:
+        self._intake = intake
         self._clock = clock
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -88,7 +91,35 @@ class SilenceWatch:
     async def _look(self) -> None:
         while True:
             await self._clock.sleep(SILENCE_PERIOD_SECONDS)
-            self._values.silence()
+            self._intake.look()
+
+
+class WindowsKeeper:
+    """Keeps the windows within their bounds, and on the disk where there is one."""
+
+    def __init__(self, windows: Windows, keeper: Keeper, signals: Signals, clock: Clock) -> None:
+        self._windows = windows
+        self._keeper = keeper
+        self._signals = signals
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do a round each second until told to stop, then a last one."""
+        await _until(stop, self._keep())
+        try:
+            await asyncio.to_thread(self._keeper.close)
+        except OSError as error:
+            self._signals.round_failed(error)
+
+    async def _keep(self) -> None:
+        while True:
+            await self._clock.sleep(KEEP_PERIOD_SECONDS)
+            try:
+                await asyncio.to_thread(self._keeper.keep)
+            except OSError as error:
+                self._signals.round_failed(error)
+            else:
+                self._signals.round_ended(self._windows.occupancy())
 
 
 async def _until(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:

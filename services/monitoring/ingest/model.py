@@ -1,22 +1,27 @@
-"""What a sender may tell us: samples, and the reasons for which one is refused."""
+"""Who sends, what a metric is, and the reasons for which a point is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-Labels = tuple[tuple[str, str], ...]
-"""Names and values, sorted by name, no name twice, no empty value."""
+
+class Protocol(StrEnum):
+    """How a sender speaks to us."""
+
+    OTLP = "otlp"
+    REMOTE_WRITE = "remote_write"
 
 
 class Kind(StrEnum):
-    """How a value behaves over time."""
+    """How a value behaves over time, in Prometheus's words."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
     HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+    UNKNOWN = "unknown"
 
 
 class Reason(StrEnum):
@@ -26,14 +31,19 @@ class Reason(StrEnum):
     """The resource names no service, so nobody could be declared silent."""
     TOO_MANY_SENDERS = "too_many_senders"
     TOO_MANY_SERIES = "too_many_series"
+    """Of this sender."""
     TOO_MANY_LABELS = "too_many_labels"
     TOO_MANY_BUCKETS = "too_many_buckets"
     TOO_LONG = "too_long"
     """The metric's name, or a label's name or value."""
+    TOO_FAST = "too_fast"
+    """More samples a second than a sender may send. The only reason that passes: send it again later."""
+    STORE_FULL = "store_full"
+    """No room for another series, whoever sends it."""
     UNNAMED = "unnamed"
     """The metric, or one of its labels, has no name."""
     BAD_LABELS = "bad_labels"
-    """A label occurs twice, or is a list, a map or bytes."""
+    """A label occurs twice, or is a list, a map or bytes, or is not UTF-8."""
     BAD_VALUE = "bad_value"
     """A count below zero or not a number, or a histogram that contradicts itself."""
     NO_VALUE = "no_value"
@@ -41,58 +51,41 @@ class Reason(StrEnum):
     IN_FUTURE = "in_future"
     OUT_OF_ORDER = "out_of_order"
     """Older than what the series already has."""
+    DUPLICATE = "duplicate"
+    """Another value for a time that has one."""
     UNSUPPORTED_TYPE = "unsupported_type"
-    """Summaries, exponential histograms, and what was invented later."""
+    """Summaries, exponential and native histograms, and what was invented later."""
     UNSUPPORTED_TEMPORALITY = "unsupported_temporality"
     """Anything but cumulative."""
 
 
 class Sender(NamedTuple):
-    """One process that pushes, in Prometheus's words.
+    """One process that pushes.
 
     Attributes:
-        job: The service (OTLP `service.name`).
-        instance: Which of its processes (OTLP `service.instance.id`); may be empty.
+        job: The service (OTLP `service.name`); for remote write, `remote_write`.
+        instance: Which of its processes (OTLP `service.instance.id`); for remote write, its address.
+        protocol: How it speaks.
     """
 
     job: str
     instance: str
+    protocol: Protocol = Protocol.OTLP
 
 
 @dataclass(frozen=True, slots=True)
-class Histogram:
-    """Observations since the sender started, by bucket.
+class Metric:
+    """What is known of a metric beside its series.
 
     Attributes:
-        bounds: Inclusive upper bounds, ascending; the last bucket, unbounded, has none.
-        counts: Observations in each bucket alone, one more than there are bounds.
-        count: All observations.
-        sum: Their sum; `None` where the sender cannot say.
+        kind: How its values behave.
+        help: What it means, as the sender says.
+        unit: As the sender says.
     """
 
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    count: int
-    sum: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of one series at one time.
-
-    Attributes:
-        name: The metric's name as the sender gave it.
-        labels: What tells the series from others of that name.
-        kind: How to read the value.
-        value: A number for gauges and counters.
-        time_ns: Nanoseconds since 1970 by the sender's clock.
-    """
-
-    name: str
-    labels: Labels
     kind: Kind
-    value: float | Histogram
-    time_ns: int
+    help: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,38 +98,8 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
-    """What one sender pushed, or a part of it.
-
-    Attributes:
-        sender: Who; `None` where it did not say.
-        samples: What could be read.
-        refused: What could not.
-    """
-
-    sender: Sender | None
-    samples: Sequence[Sample]
-    refused: Sequence[Refused] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a push: every point is in exactly one of the two."""
 
     accepted: int
-    refused: tuple[Refused, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The last value of one series of one sender.
-
-    Attributes:
-        sender: Who pushed it.
-        sample: What it pushed last.
-        silent: True once the sender has not been heard for too long: the value is history.
-    """
-
-    sender: Sender
-    sample: Sample
-    silent: bool
+    refused: tuple[Refused, ...] = ()

@@ -7,8 +7,10 @@ reads sees whole pushes. Implements promql's `SeriesSource` and `LabelSource`.
 
 from services.monitoring.windows.keeping import FolderKeeper, FolderTaken, Keeper
 from services.monitoring.windows.lane import Cohort
-from services.monitoring.windows.model import STALE, Bounds, StoreFull, Verdict
-from services.monitoring.windows.store import Occupancy, Windows
+from services.monitoring.windows.model import STALE, Bounds, Occupancy, StoreFull, Verdict
+from services.monitoring.windows.ports import Signals
+from services.monitoring.windows.restoring import Restored
+from services.monitoring.windows.store import Windows
 
 __all__ = [
     "STALE",
@@ -18,6 +20,8 @@ __all__ = [
     "FolderTaken",
     "Keeper",
     "Occupancy",
+    "Restored",
+    "Signals",
     "StoreFull",
     "Verdict",
     "Windows",

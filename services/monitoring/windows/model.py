@@ -56,6 +56,21 @@ class Bounds:
     fresh_seconds: float = 600
 
 
+@dataclass(frozen=True)
+class Occupancy:
+    """How much there is.
+
+    Attributes:
+        series: Series that are known.
+        head_bytes: Of uncompressed samples.
+        block_bytes: Of compressed samples in memory.
+    """
+
+    series: int
+    head_bytes: int
+    block_bytes: int
+
+
 class StoreFull(Exception):
     """There is no room for another series."""
 

@@ -1,4 +1,4 @@
-"""What the store asks of whoever makes it outlive the process."""
+"""What the store asks of the outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from services.monitoring.windows.lane import Lane
-from services.monitoring.windows.model import Numbers, Values
+from services.monitoring.windows.model import Numbers, Occupancy, Values
 
 
 class Journal(Protocol):
@@ -24,3 +24,15 @@ class NoJournal(Journal):
     @override
     def wrote(self, lane: Lane, time_ms: int, rows: Numbers, values: Values) -> None:
         """Note nothing."""
+
+
+class Signals(Protocol):
+    """Where it is recorded how keeping fares."""
+
+    def round_ended(self, occupancy: Occupancy) -> None:
+        """A round succeeded; so much there is."""
+        ...
+
+    def round_failed(self, error: OSError) -> None:
+        """The disk did not take what was sampled. The next round tries again."""
+        ...

@@ -18,16 +18,20 @@ from services.monitoring.windows.model import Bounds, Numbers, StoreFull, Values
 
 NOWHERE = -1
 NEVER = np.iinfo(np.int64).min
+LONGEST_GAP_MS = 300_000
+"""A series that pauses for longer is not slow, it was away."""
+
 _FIELDS = [
     ("first_ms", np.int64),
     ("last_ms", np.int64),
+    ("told_ms", np.int64),
     ("last_value", np.float64),
     ("lane", np.int32),
     ("gap_ms", np.int32),
     ("cohort", np.int32),
     ("row", np.int16),
 ]
-_NEW = np.array((NEVER, NEVER, np.nan, NOWHERE, 0, 0, 0), np.dtype(_FIELDS, align=True))
+_NEW = np.array((NEVER, NEVER, NEVER, np.nan, NOWHERE, 0, 0, 0), np.dtype(_FIELDS, align=True))
 
 
 class Registry:
@@ -46,6 +50,10 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def find(self, labels: Labels) -> int | None:
+        """The number of the series with these labels, if there is one."""
+        return self._numbers.get(labels)
 
     def number_of(self, labels: Labels, cohort: Cohort) -> int:
         """The number of the series with these labels, a new one if need be; the first cohort keeps it.
@@ -97,15 +105,17 @@ class Registry:
         return [int(number) for number in numbers if int(number) in self._earlier]
 
     def advance(self, numbers: Numbers, time_ms: int, values: Values) -> None:
-        """Note the newest sample of each."""
+        """Note the newest sample of each. A mark is no sample of the sender's: its rhythm goes on beneath."""
         known = self.known
-        last = known["last_ms"][numbers]
-        fresh = last == NEVER
-        known["first_ms"][numbers[fresh]] = time_ms
-        gaps = np.where(fresh, 0, np.minimum(time_ms - np.where(fresh, 0, last), 2**31 - 1))
-        known["gap_ms"][numbers] = np.where(gaps == 0, known["gap_ms"][numbers], gaps)
+        fresh = numbers[known["last_ms"][numbers] == NEVER]
+        known["first_ms"][fresh] = time_ms
         known["last_ms"][numbers] = time_ms
         known["last_value"][numbers] = values
+        told = numbers[~self.has_ended(numbers)]
+        gaps = np.minimum(time_ms - np.maximum(known["told_ms"][told], 0), LONGEST_GAP_MS)
+        is_rhythm = (known["told_ms"][told] != NEVER) & (gaps > 0)
+        known["gap_ms"][told[is_rhythm]] = gaps[is_rhythm]
+        known["told_ms"][told] = time_ms
 
     def span(self, numbers: Numbers, start_ms: int, end_ms: int) -> None:
         """Note that there are samples from start to end, of which nothing else is known."""

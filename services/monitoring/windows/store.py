@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from services.monitoring.windows.lanes import Lanes, grouped
 from services.monitoring.windows.model import (
     Bounds,
     Numbers,
+    Occupancy,
     Times,
     Values,
     canonical,
@@ -31,21 +31,6 @@ from services.monitoring.windows.ports import Journal, NoJournal
 from services.monitoring.windows.reading import Part, assembled
 from services.monitoring.windows.registry import NOWHERE, Registry
 from services.monitoring.windows.restoring import Restoration
-
-
-@dataclass(frozen=True)
-class Occupancy:
-    """How much there is.
-
-    Attributes:
-        series: Series that are known.
-        head_bytes: Of uncompressed samples.
-        block_bytes: Of compressed samples in memory.
-    """
-
-    series: int
-    head_bytes: int
-    block_bytes: int
 
 
 class Windows:
@@ -68,6 +53,14 @@ class Windows:
         with self._lock:
             return self._registry.number_of(labels, cohort)
 
+    def find(self, labels: Labels) -> int | None:
+        """The number of the series with these labels, if there is one."""
+        return self._registry.find(labels)
+
+    def cohort(self, number: int) -> Cohort:
+        """Who samples a series."""
+        return self._registry.cohort(number)
+
     def append(
         self, numbers: Numbers, times_ms: Times, values: Values, *, now: float = 0.0
     ) -> NDArray[np.uint8]:
@@ -87,6 +80,11 @@ class Windows:
                 at = fresh[chosen]
                 self._lanes.write(time_ms, numbers[at], values[at], now)
         return judged.verdicts
+
+    def cohorts(self) -> list[Cohort]:
+        """Who has samples that are not compressed yet."""
+        with self._lock:
+            return sorted({lane.cohort for lane in self._lanes if lane.is_open})
 
     def live(self, cohorts: Iterable[Cohort]) -> Numbers:
         """The series of some cohorts whose newest sample is not the stale mark, and not old."""

@@ -18,9 +18,12 @@ from servicekit.clock import ManualClock
 from servicekit.instruments import Instruments
 from servicekit.otlp import MetricsPush
 from servicekit.settings import ServiceSettings
-from services.monitoring.ingest import Histogram, LastValues, Limits, Sender
+from services.monitoring.ingest import Intake, Limits
 from services.monitoring.metrics import IngestSignals
-from services.monitoring.servicer import MetricsServicer
+from services.monitoring.promql import Matcher, Series
+from services.monitoring.servicer import MetricsServicer, add_metrics_servicer
+from services.monitoring.windows import Windows
+from services.monitoring.wire.otlp import lean
 
 CUMULATIVE = m.AGGREGATION_TEMPORALITY_CUMULATIVE
 DELTA = m.AGGREGATION_TEMPORALITY_DELTA
@@ -33,16 +36,30 @@ def instruments() -> Instruments:
     return Instruments("monitoring")
 
 
-@pytest.fixture
-def values(instruments: Instruments) -> LastValues:
-    signals = IngestSignals(instruments)
-    return LastValues(ManualClock(), signals, silent_after_seconds=20, limits=Limits(series=100))
+class Kept:
+    """What came in, and what is kept of it."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.windows = Windows()
+        signals = IngestSignals(instruments)
+        self.intake = Intake(self.windows, ManualClock(), signals, limits=Limits(series=100))
+
+    def of(self, name: str) -> list[Series]:
+        return list(self.windows.select([Matcher("__name__", "=", name)], 0, 1 << 60))
+
+    def values(self, name: str) -> list[float]:
+        return [float(series.values[-1]) for series in self.of(name)]
 
 
 @pytest.fixture
-async def channel(values: LastValues) -> AsyncIterator[grpc.aio.Channel]:
+def kept(instruments: Instruments) -> Kept:
+    return Kept(instruments)
+
+
+@pytest.fixture
+async def channel(kept: Kept) -> AsyncIterator[grpc.aio.Channel]:
     server = grpc.aio.server()
-    pb_grpc.add_MetricsServiceServicer_to_server(MetricsServicer(values), server)  # type: ignore[no-untyped-call]
+    add_metrics_servicer(MetricsServicer(kept.intake), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -99,22 +116,60 @@ def value(instruments: Instruments, name: str, **labels: str) -> float:
     return instruments.registry.get_sample_value(name, labels) or 0.0
 
 
-async def test_counters_gauges_and_histograms_are_kept(
-    export: Callable[..., Any], values: LastValues, instruments: Instruments
+async def test_counters_and_gauges_are_kept_under_the_names_of_their_sender(
+    export: Callable[..., Any], kept: Kept, instruments: Instruments
 ) -> None:
-    refusal = await export(counter(point(3)), gauge(point(as_double=-2.5)), histogram())
+    refusal = await export(counter(point(3)), gauge(point(as_double=-2.5)), gauge(point(as_int=7), name="i"))
 
     assert refusal == pb.ExportMetricsPartialSuccess()
-    kept = [values.latest(name)[0] for name in ("c_total", "g", "h")]
-    assert [reading.sample.value for reading in kept] == [3.0, -2.5, Histogram((0.5,), (1, 2), 3, 1.5)]
-    assert {reading.sender for reading in kept} == {Sender("orders", "1")}
-    assert value(instruments, "otlp_points_received_total") == 3
-    assert value(instruments, "otlp_senders", state="heard") == 1
+    assert [kept.values(name) for name in ("c_total", "g", "i")] == [[3.0], [-2.5], [7.0]]
+    assert kept.of("g")[0].labels == {"__name__": "g", "instance": "1", "job": "orders"}
+    assert kept.of("g")[0].timestamps.tolist() == [NOW // 1_000_000]
+    assert value(instruments, "ingest_points_received_total", protocol="otlp") == 3
+    assert value(instruments, "ingest_senders", state="heard") == 1
 
 
-async def test_labels_are_texts_sorted_and_empty_ones_are_none(
-    export: Callable[..., Any], values: LastValues
+async def test_a_histogram_becomes_the_series_of_prometheus(
+    export: Callable[..., Any], kept: Kept, instruments: Instruments
 ) -> None:
+    await export(histogram(bucket_counts=[1, 2, 4], explicit_bounds=[0.5, 1], count=7))
+
+    buckets = {series.labels["le"]: float(series.values[0]) for series in kept.of("h_bucket")}
+    assert buckets == {"0.5": 1, "1.0": 3, "+Inf": 7}
+    assert (kept.values("h_sum"), kept.values("h_count")) == ([1.5], [7.0])
+    assert value(instruments, "ingest_points_received_total", protocol="otlp") == 1
+
+
+async def test_a_histogram_whose_bounds_change_goes_on_under_the_new_ones(
+    export: Callable[..., Any], kept: Kept
+) -> None:
+    await export(histogram())
+    await export(histogram(explicit_bounds=[0.7], time_unix_nano=NOW + 5_000_000_000))
+
+    assert sorted(series.labels["le"] for series in kept.of("h_bucket")) == ["+Inf", "0.5", "0.7"]
+    assert [len(series.values) for series in kept.of("h_count")] == [2]
+
+
+async def test_names_are_made_prometheus_names(export: Callable[..., Any], kept: Kept) -> None:
+    named = m.Metric(
+        name="http.requests",
+        unit="{request}",
+        sum=m.Sum(
+            data_points=[point(1, [attribute("http.method", "GET")])],
+            is_monotonic=True,
+            aggregation_temporality=CUMULATIVE,
+        ),
+    )
+
+    await export(named)
+
+    assert [dict(series.labels) for series in kept.of("http_requests_total")] == [
+        {"__name__": "http_requests_total", "http_method": "GET", "instance": "1", "job": "orders"}
+    ]
+    assert kept.intake.metrics["http_requests_total"].unit == "{request}"
+
+
+async def test_labels_are_texts_and_empty_ones_are_none(export: Callable[..., Any], kept: Kept) -> None:
     attributes = [
         attribute("z", "text"),
         KeyValue(key="d", value=AnyValue(double_value=0.5)),
@@ -126,7 +181,17 @@ async def test_labels_are_texts_sorted_and_empty_ones_are_none(
 
     await export(gauge(point(1, attributes)))
 
-    assert values.latest("g")[0].sample.labels == (("b", "true"), ("d", "0.5"), ("i", "7"), ("z", "text"))
+    labels = kept.of("g")[0].labels.without(["__name__", "job", "instance"])
+    assert labels == {"b": "true", "d": "0.5", "i": "7", "z": "text"}
+
+
+async def test_one_series_written_in_two_ways_is_one(export: Callable[..., Any], kept: Kept) -> None:
+    one, other = attribute("a", "1"), attribute("b", "2")
+
+    await export(gauge(point(1, [one, other])))
+    await export(gauge(point(2, [other, one], time_unix_nano=NOW + 5_000_000_000)))
+
+    assert [series.values.tolist() for series in kept.of("g")] == [[1.0, 2.0]]
 
 
 NO_VALUE = m.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
@@ -184,7 +249,7 @@ HOSTILE: dict[str, tuple[m.Metric, str, int]] = {
 @pytest.mark.parametrize(("metric", "reason", "points"), HOSTILE.values(), ids=HOSTILE)
 async def test_a_hostile_metric_is_refused_by_reason_while_its_neighbours_are_kept(
     export: Callable[..., Any],
-    values: LastValues,
+    kept: Kept,
     instruments: Instruments,
     metric: m.Metric,
     reason: str,
@@ -195,9 +260,9 @@ async def test_a_hostile_metric_is_refused_by_reason_while_its_neighbours_are_ke
     assert refusal.rejected_data_points == points
     assert refusal.error_message.startswith(f"refused: {reason}: {points}, first in ")
     assert len(refusal.error_message) < 300
-    assert len(values.latest("neighbour")) == 1
-    assert value(instruments, "otlp_points_rejected_total", reason=reason) == points
-    assert value(instruments, "otlp_points_received_total") == points + 1
+    assert len(kept.of("neighbour")) == 1
+    assert value(instruments, "ingest_points_rejected_total", protocol="otlp", reason=reason) == points
+    assert value(instruments, "ingest_points_received_total", protocol="otlp") == points + 1
 
 
 async def test_metrics_without_points_or_data_are_nothing(export: Callable[..., Any]) -> None:
@@ -206,16 +271,16 @@ async def test_metrics_without_points_or_data_are_nothing(export: Callable[..., 
     assert refusal == pb.ExportMetricsPartialSuccess()
 
 
-async def test_a_push_from_nobody_is_refused_whole(export: Callable[..., Any], values: LastValues) -> None:
+async def test_a_push_from_nobody_is_refused_whole(export: Callable[..., Any], kept: Kept) -> None:
     refusal = await export(gauge(point(), point()), service="")
 
     assert refusal.rejected_data_points == 2
     assert "unidentified_sender" in refusal.error_message
-    assert values.latest("g") == []
+    assert kept.of("g") == []
 
 
 async def test_a_resource_with_attributes_without_end_is_nobody(
-    channel: grpc.aio.Channel, values: LastValues
+    channel: grpc.aio.Channel, kept: Kept
 ) -> None:
     attributes = [attribute("service.name", "orders"), *(attribute(f"a{n}", "x") for n in range(10_000))]
     metrics = m.ResourceMetrics(
@@ -229,7 +294,7 @@ async def test_a_resource_with_attributes_without_end_is_nobody(
 
 
 async def test_a_flood_of_series_is_cut_at_the_limit_and_told_in_one_line(
-    export: Callable[..., Any], values: LastValues
+    export: Callable[..., Any], kept: Kept
 ) -> None:
     flood = gauge(*(point(1, [attribute("n", str(number))]) for number in range(5_000)))
 
@@ -237,10 +302,10 @@ async def test_a_flood_of_series_is_cut_at_the_limit_and_told_in_one_line(
 
     assert refusal.rejected_data_points == 4_900
     assert refusal.error_message == "refused: too_many_series: 4900, first in 'g'"
-    assert len(values.latest("g")) == 100
+    assert len(kept.of("g")) == 100
 
 
-async def test_during_a_flood_everybody_else_has_a_turn_every_500_points(values: LastValues) -> None:
+async def test_during_a_flood_everybody_else_has_a_turn_every_500_points(kept: Kept) -> None:
     turns = 0
 
     async def others() -> None:
@@ -250,25 +315,25 @@ async def test_during_a_flood_everybody_else_has_a_turn_every_500_points(values:
             await asyncio.sleep(0)
 
     flood = [gauge(*(point() for _ in range(1_000))) for _ in range(10)]
-    resource = m.ResourceMetrics(scope_metrics=[m.ScopeMetrics(metrics=flood)])
+    sender = Resource(attributes=[attribute("service.name", "orders")])
+    resource = m.ResourceMetrics(resource=sender, scope_metrics=[m.ScopeMetrics(metrics=flood)])
     working = asyncio.create_task(others())
-    await MetricsServicer(values).Export(
-        pb.ExportMetricsServiceRequest(resource_metrics=[resource]), NO_CONTEXT
+    request = pb.ExportMetricsServiceRequest(resource_metrics=[resource])
+    await MetricsServicer(kept.intake).Export(
+        lean.Request.FromString(request.SerializeToString()), NO_CONTEXT
     )
     working.cancel()
 
     assert turns >= 20
 
 
-async def test_what_servicekit_pushes_is_accepted_whole(
-    channel: grpc.aio.Channel, values: LastValues
-) -> None:
+async def test_what_servicekit_pushes_is_accepted_whole(channel: grpc.aio.Channel, kept: Kept) -> None:
     settings = ServiceSettings(grpc_port=0, http_port=0, mesh_key=SecretStr("k" * 32))
     push = MetricsPush("orders", settings, Instruments("orders"), ManualClock())
 
     is_accepted = await push.push(channel)
 
     assert is_accepted
-    senders = {reading.sender for reading in values.latest("otlp_exports_total")}
-    assert [sender.job for sender in senders] == ["orders"]
-    assert all(sender.instance for sender in senders)
+    found = kept.of("otlp_exports_total")
+    assert {series.labels["job"] for series in found} == {"orders"}
+    assert all(series.labels["instance"] for series in found)

@@ -1,9 +1,10 @@
+import itertools
 from datetime import UTC, datetime
 
 import pytest
 
 from servicekit.instruments import Instruments
-from services.monitoring.ingest import Reason
+from services.monitoring.ingest import Protocol, Reason
 from services.monitoring.mesh import Mesh, Node, NodeState
 from services.monitoring.metrics import MeshSignals
 
@@ -45,12 +46,15 @@ def test_a_node_that_left_the_mesh_is_in_no_state(instruments: Instruments) -> N
 
 
 def test_every_reason_for_a_refusal_is_declared(instruments: Instruments) -> None:
-    rejected = instruments.counter("otlp_points_rejected_total")
+    rejected = instruments.counter("ingest_points_rejected_total")
 
-    for reason in Reason:
-        rejected.labels(reason=reason.value).inc()
+    for protocol, reason in itertools.product(Protocol, Reason):
+        rejected.labels(protocol=protocol.value, reason=reason.value).inc()
 
     assert all(
-        instruments.registry.get_sample_value("otlp_points_rejected_total", {"reason": reason}) == 1
-        for reason in Reason
+        instruments.registry.get_sample_value(
+            "ingest_points_rejected_total", {"protocol": protocol, "reason": reason}
+        )
+        == 1
+        for protocol, reason in itertools.product(Protocol, Reason)
     )
