@@ -90,6 +90,8 @@ class Process(Generic[S]):
             await self._drain(server, chain, front)
 
     def _start_metrics(self, serving: AsyncExitStack) -> int:
+        if self._kit.front is not None and self._kit.front.has_metrics:
+            return self._kit.front.port
         host, port = self._kit.settings.http_host, self._kit.settings.http_port
         with _listening_on(host, port):
             page = serving.enter_context(MetricsPage(host, port, self._kit.instruments.registry))
