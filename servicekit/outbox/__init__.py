@@ -10,8 +10,8 @@ The table `outbox` belongs to the service: its first migration executes `TABLE`.
 """
 
 from servicekit.outbox.handling import Retries
-from servicekit.outbox.jobs import Job, Leased, LeaseLost, Outbox
+from servicekit.outbox.jobs import DeadJob, Job, Leased, LeaseLost, Outbox
 from servicekit.outbox.table import TABLE
 from servicekit.outbox.worker import OutboxWorker, Pace
 
-__all__ = ["TABLE", "Job", "LeaseLost", "Leased", "Outbox", "OutboxWorker", "Pace", "Retries"]
+__all__ = ["TABLE", "DeadJob", "Job", "LeaseLost", "Leased", "Outbox", "OutboxWorker", "Pace", "Retries"]

@@ -41,9 +41,18 @@ class Retries:
 
     After Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The
     defaults try for some 20 minutes, within a factor of two.
+
+    Attributes:
+        max_attempts: Attempts after which a job is buried.
+        outages: Failures that say only that somebody is away, for which alone it is worth going on
+            for hours.
+        max_attempts_at_fault: Attempts after which any other failure buries a job: a fault of ours is
+            not mended by patience, and a person should see it soon. None makes no difference.
     """
 
     max_attempts: int = 30
+    outages: tuple[type[Exception], ...] = ()
+    max_attempts_at_fault: int | None = None
     first_seconds: float = 0.1
     longest_seconds: float = 120.0
     uniform: Callable[[], float] = random.random
@@ -52,6 +61,13 @@ class Retries:
         """How long to wait after this many attempts have failed."""
         doubled = self.first_seconds * 2.0 ** min(attempts, 60)
         return self.uniform() * min(self.longest_seconds, doubled)
+
+    def are_over(self, attempts: int, failure: Exception) -> bool:
+        """Whether a job that failed like this at this attempt is given up."""
+        most = self.max_attempts
+        if self.max_attempts_at_fault is not None and not isinstance(failure, self.outages):
+            most = min(most, self.max_attempts_at_fault)
+        return attempts >= most
 
 
 class Handling:
@@ -140,7 +156,7 @@ class Handling:
         span.set_status(StatusCode.ERROR)
         if isinstance(failure, LeaseLost):
             self._lose(job)
-        elif job.attempts >= self._retries.max_attempts:
+        elif self._retries.are_over(job.attempts, failure):
             log.error("job_buried", exc_info=failure, job_id=job.id, kind=job.kind, key=job.key)
             await self._end(job, "buried", self._outbox.bury(job, _told(failure)))
         else:

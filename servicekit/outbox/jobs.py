@@ -65,6 +65,22 @@ class Job:
 
 
 @dataclass(frozen=True)
+class DeadJob:
+    """A buried job.
+
+    Attributes:
+        failure: The last failure, without secrets.
+        dead_at: When it was buried.
+    """
+
+    id: str
+    kind: str
+    key: str
+    failure: str
+    dead_at: datetime
+
+
+@dataclass(frozen=True)
 class Depth:
     """How much there is to do.
 
@@ -155,6 +171,18 @@ class Outbox:
     async def bury(self, job: Leased, failure: str) -> None:
         """Keep the job as dead, for a person to look at, or raise LeaseLost."""
         await self._change(table.BURY, job, self.clock.now(), failure)
+
+    async def dead(self, after: str | None, limit: int) -> list[DeadJob]:
+        """Up to `limit` buried jobs by id, from the first above `after`."""
+        rows = await self._database.fetch(table.DEAD, after, limit)
+        return [DeadJob(**row) for row in rows]
+
+    async def replay(self, tx: Transaction, job_id: str) -> bool:
+        """Have a buried job attempted anew, with all its attempts before it; false if there is none.
+
+        Call `wake()` once the transaction is committed.
+        """
+        return await tx.execute(table.REPLAY, job_id, self.clock.now()) == 1
 
     async def depth(self) -> Depth:
         """How much there is to do now."""

@@ -88,6 +88,21 @@ BURY = Query(
     """,
 )
 
+DEAD = Query(
+    "outbox.dead",
+    """
+    SELECT id, kind, key, failure, dead_at FROM outbox
+    WHERE dead_at IS NOT NULL AND ($1::uuid IS NULL OR id > $1)
+    ORDER BY id
+    LIMIT $2
+    """,
+)
+
+REPLAY = Query(
+    "outbox.replay",
+    "UPDATE outbox SET dead_at = NULL, attempts = 0, due_at = $2 WHERE id = $1 AND dead_at IS NOT NULL",
+)
+
 EXISTS = Query("outbox.exists", "SELECT true FROM outbox WHERE id = $1")
 
 DEPTH = Query(

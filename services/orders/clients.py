@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid5
 
 import grpc
 from tillmesh.auth.v1 import security_pb2, security_pb2_grpc
@@ -14,9 +15,9 @@ from servicekit.clock import Clock
 from servicekit.errors import Kind, PeerUnavailable
 from servicekit.status import refusal_of
 from services.orders import wire
-from services.orders.model import Money, OrderId, Payment, PaymentId
+from services.orders.model import Money, OrderId, Payment, PaymentId, RefundId, Tender
 from services.orders.model.offline import TillId
-from services.orders.ports import PaymentRefused, Payments, PaymentUnsettled
+from services.orders.ports import PaymentRefused, Payments, PaymentTaken, PaymentUnsettled
 from services.orders.ports.offline import Tills
 
 if TYPE_CHECKING:
@@ -24,24 +25,39 @@ if TYPE_CHECKING:
     from tillmesh.payments.v1.payments_pb2_grpc import PaymentsServiceAsyncStub
 
 NOT_VALID: Final = "PAYMENT_NOT_VALID"
+NOT_HELD: Final = "PAYMENT_NOT_HELD"
+"""What was held has been let go of, by the provider or in time."""
 
 KNOWN_SECONDS: Final = 60.0
-"""How long a till stays known. Tills are never removed; this bounds what is remembered."""
+"""How long a till stays known: tills are never removed, so this bounds nothing but surprise."""
+
+
+_PAYMENTS: Final = UUID("6f0d7f0e-4d5b-5a8c-9d3e-7c1f5e2b9a64")
+"""The namespace that payments derives its ids in (payments.proto)."""
 
 
 class GrpcPayments(Payments):
     """The payments service, by gRPC.
 
-    Only INVALID_ARGUMENT of `Authorize` is an answer: the payment will never be taken as it was
-    asked for. After any other error money may have moved, or may still.
+    Only the refusals named below are answers. After any other error money may have moved, or may still.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: PaymentsServiceAsyncStub = pb_grpc.PaymentsServiceStub(channel)
 
     @override
-    async def authorize(self, order_id: OrderId, amount: Money, handle: str) -> Payment:
-        request = pb.AuthorizeRequest(order_id=order_id, amount=wire.money(amount), payment_method=handle)
+    def id_of(self, order_id: OrderId, share: int) -> PaymentId:
+        return PaymentId(str(uuid5(_PAYMENTS, f"{order_id}/{share}" if share else order_id)))
+
+    @override
+    async def authorize(self, order_id: OrderId, share: int, tender: Tender) -> Payment:
+        request = pb.AuthorizeRequest(
+            order_id=order_id,
+            amount=wire.money(tender.amount),
+            payment_method=tender.handle,
+            method=wire.method(tender.method),
+            share=share,
+        )
         try:
             answer = await self._stub.Authorize(request)
         except grpc.aio.AioRpcError as error:
@@ -56,7 +72,33 @@ class GrpcPayments(Payments):
         try:
             answer = await self._stub.Capture(pb.CaptureRequest(payment_id=payment_id))
         except grpc.aio.AioRpcError as error:
-            raise PaymentUnsettled("unavailable", refusal_of(error).message) from error
+            refusal = refusal_of(error)
+            if refusal.reason == "NOT_AUTHORIZED":
+                raise PaymentRefused(NOT_HELD) from error
+            raise PaymentUnsettled("unavailable", refusal.message) from error
+        return wire.payment_of(answer.payment)
+
+    @override
+    async def void(self, payment_id: PaymentId) -> Payment:
+        try:
+            answer = await self._stub.Void(pb.VoidRequest(payment_id=payment_id))
+        except grpc.aio.AioRpcError as error:
+            refusal = refusal_of(error)
+            if refusal.reason == "ALREADY_CAPTURED":
+                raise PaymentTaken(refusal.message) from error
+            raise PaymentUnsettled("unavailable", refusal.message) from error
+        return wire.payment_of(answer.payment)
+
+    @override
+    async def refund(self, payment_id: PaymentId, amount: Money, refund_id: RefundId) -> Payment:
+        request = pb.RefundRequest(payment_id=payment_id, amount=wire.money(amount), refund_id=refund_id)
+        try:
+            answer = await self._stub.Refund(request)
+        except grpc.aio.AioRpcError as error:
+            refusal = refusal_of(error)
+            if refusal.kind in {Kind.INVALID_ARGUMENT, Kind.FAILED_PRECONDITION}:
+                raise PaymentRefused(refusal.reason) from error
+            raise PaymentUnsettled("unavailable", refusal.message) from error
         return wire.payment_of(answer.payment)
 
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from servicekit.crash_points import CrashPointSettings
 from servicekit.flags import FlagSettings
 from servicekit.settings import PostgresSettings, ServiceSettings
 
 
-class OrdersSettings(FlagSettings, PostgresSettings, ServiceSettings):
+class OrdersSettings(CrashPointSettings, FlagSettings, PostgresSettings, ServiceSettings):
     """Settings of one process of the orders service."""
 
     payments_target: str = "127.0.0.1:50053"

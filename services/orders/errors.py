@@ -47,11 +47,67 @@ class OutOfStock(Refusal):
     reason = "OUT_OF_STOCK"
 
 
-class AgeCheckNotOffered(Refusal):
-    """The basket holds a product that asks for an age check, and there is none yet (S21)."""
+class NoAgeCheckAwaited(Refusal):
+    """The order does not wait for an age check; `metadata["state"]` says where it stands."""
 
     kind = Kind.FAILED_PRECONDITION
-    reason = "AGE_CHECK_NOT_OFFERED"
+    reason = "NO_AGE_CHECK_AWAITED"
+
+
+class OrderSettled(Refusal):
+    """The order has ended and cannot be called off; `metadata["state"]` says how it ended."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ORDER_SETTLED"
+
+
+class OrderNotCompleted(Refusal):
+    """The order was never paid, or all of it was given back; `metadata["state"]` says which."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ORDER_NOT_COMPLETED"
+
+
+class RefundTooLarge(Refusal):
+    """More than was paid and is not given back; `metadata["refundable_minor_units"]` is what is left."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "REFUND_TOO_LARGE"
+
+
+class CurrencyMismatch(Refusal):
+    """An amount is not in the currency of the order."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "CURRENCY_MISMATCH"
+
+
+class TendersDoNotAddUp(Refusal):
+    """The tenders pay more or less than the order costs; `metadata["total_minor_units"]` is what it costs."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "TENDERS_DO_NOT_ADD_UP"
+
+
+class SplitPaymentsOff(Refusal):
+    """More than one tender, and the flag `split-payments` is off for this buyer."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "SPLIT_PAYMENTS_OFF"
+
+
+class NeedsStaff(Refusal):
+    """Cash, or a sale at a till, by somebody who is not of the staff."""
+
+    kind = Kind.PERMISSION_DENIED
+    reason = "NEEDS_STAFF"
+
+
+class DeadLetterNotFound(Refusal):
+    """There is no such dead letter, or it was replayed."""
+
+    kind = Kind.NOT_FOUND
+    reason = "DEAD_LETTER_NOT_FOUND"
 
 
 class MixedCurrencies(Refusal):

@@ -36,6 +36,11 @@ class OrderMetrics:
         self._seconds = instruments.histogram("order_settlement_seconds")
         self._answered_open = instruments.counter("orders_answered_open_total")
         self._repeated = instruments.counter("order_payment_repeats_total")
+        self._cancelled = instruments.counter("orders_cancelled_total")
+        self._refunds = instruments.counter("order_refunds_total")
+        self._refunded = instruments.counter("order_refunded_minor_units_total")
+        self._age_checks = instruments.counter("age_checks_total")
+        self._replayed = instruments.counter("dead_letters_replayed_total")
 
     def order_created(self) -> None:
         """An order was accepted."""
@@ -52,10 +57,29 @@ class OrderMetrics:
         self._seconds.labels(outcome="completed").observe(seconds)
 
     def order_rejected(self, reason: str, seconds: float) -> None:
-        """An order's payment was refused."""
+        """An order's payment or its buyer's age was refused."""
         self._settled.labels(outcome="rejected").inc()
         self._rejected.labels(reason=reason).inc()
         self._seconds.labels(outcome="rejected").observe(seconds)
+
+    def order_cancelled(self, reason: str, seconds: float) -> None:
+        """An order was called off."""
+        self._settled.labels(outcome="cancelled").inc()
+        self._cancelled.labels(reason=reason).inc()
+        self._seconds.labels(outcome="cancelled").observe(seconds)
+
+    def order_refunded(self, amount: Amount) -> None:
+        """So much of a completed order went back to its buyer."""
+        self._refunds.inc()
+        self._refunded.labels(currency=amount.currency_code).inc(amount.minor_units)
+
+    def age_checked(self, method: str, *, is_met: bool) -> None:
+        """Somebody looked at a buyer's age."""
+        self._age_checks.labels(method=method, outcome="met" if is_met else "not_met").inc()
+
+    def dead_letter_replayed(self) -> None:
+        """Somebody put work that had given up back to work."""
+        self._replayed.inc()
 
     def order_answered_open(self) -> None:
         """A caller had to be answered before its order was settled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -11,6 +12,8 @@ from tillmesh.orders.v1 import (
     inventory_pb2_grpc,
     offline_pb2,
     offline_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
     orders_pb2,
     orders_pb2_grpc,
     products_pb2,
@@ -21,7 +24,17 @@ from tillmesh.orders.v1 import (
 from typing_extensions import override
 
 from services.orders import wire
-from services.orders.usecases import Catalogue, Ordering, Receipts, Stockroom
+from services.orders.usecases import (
+    AgeVerifications,
+    Catalogue,
+    Closings,
+    DeadLetterOffice,
+    Ordering,
+    Receipts,
+    Refunds,
+    Stockroom,
+    Watching,
+)
 from services.orders.usecases.offline import OfflineIntake, OfflineReports
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -84,12 +97,44 @@ class InventoryServicer(inventory_pb2_grpc.InventoryServiceServicer):
         stock = await self._stockroom.restock(request.sku, request.quantity, wire.fingerprint(request))
         return inventory_pb2.RestockResponse(stock=wire.stock(stock))
 
+    @override
+    async def SetLowStockThreshold(
+        self, request: inventory_pb2.SetLowStockThresholdRequest, context: Context
+    ) -> inventory_pb2.SetLowStockThresholdResponse:
+        """See the proto."""
+        stock = await self._stockroom.warn_below(request.sku, request.low_threshold)
+        return inventory_pb2.SetLowStockThresholdResponse(stock=wire.stock(stock))
+
+    @override
+    async def ListStockMovements(
+        self, request: inventory_pb2.ListStockMovementsRequest, context: Context
+    ) -> inventory_pb2.ListStockMovementsResponse:
+        """See the proto."""
+        page = await self._stockroom.movements(request.sku, request.page_size, request.page_token)
+        movements = [wire.movement(movement) for movement in page.items]
+        return inventory_pb2.ListStockMovementsResponse(movements=movements, next_page_token=page.next_token)
+
+
+@dataclass(frozen=True)
+class OrderCases:
+    """What may be done with orders."""
+
+    ordering: Ordering
+    closings: Closings
+    refunds: Refunds
+    age_verifications: AgeVerifications
+    watching: Watching
+
 
 class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     """See orders.proto."""
 
-    def __init__(self, ordering: Ordering) -> None:
-        self._ordering = ordering
+    def __init__(self, cases: OrderCases) -> None:
+        self._ordering = cases.ordering
+        self._closings = cases.closings
+        self._refunds = cases.refunds
+        self._age_verifications = cases.age_verifications
+        self._watching = cases.watching
 
     @override
     async def CreateOrder(
@@ -115,6 +160,68 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         page = await self._ordering.list(request.page_size, request.page_token, wire.state_of(request.state))
         orders = [wire.order(order) for order in page.items]
         return orders_pb2.ListOrdersResponse(orders=orders, next_page_token=page.next_token)
+
+    @override
+    async def CancelOrder(
+        self, request: orders_pb2.CancelOrderRequest, context: Context
+    ) -> orders_pb2.CancelOrderResponse:
+        """See the proto."""
+        order = await self._closings.cancel(request.id, wire.fingerprint(request))
+        return orders_pb2.CancelOrderResponse(order=wire.order(order))
+
+    @override
+    async def RefundOrder(
+        self, request: orders_pb2.RefundOrderRequest, context: Context
+    ) -> orders_pb2.RefundOrderResponse:
+        """See the proto."""
+        amount = wire.amount_of(request)
+        order = await self._refunds.refund(request.id, amount, wire.fingerprint(request))
+        return orders_pb2.RefundOrderResponse(order=wire.order(order))
+
+    @override
+    async def WatchOrder(
+        self, request: orders_pb2.WatchOrderRequest, context: Context
+    ) -> AsyncIterator[orders_pb2.WatchOrderResponse]:
+        """See the proto."""
+        async for order, event in self._watching.follow(request.id, request.after_sequence):
+            yield wire.order_event(order, event)
+
+    @override
+    async def VerifyAge(
+        self, request: orders_pb2.VerifyAgeRequest, context: Context
+    ) -> orders_pb2.VerifyAgeResponse:
+        """See the proto."""
+        order = await self._age_verifications.verify(
+            request.id,
+            request.method,
+            is_met=request.minimum_age_met,
+            fingerprint=wire.fingerprint(request),
+        )
+        return orders_pb2.VerifyAgeResponse(order=wire.order(order))
+
+
+class DeadLettersServicer(operations_pb2_grpc.DeadLettersServiceServicer):
+    """See operations.proto."""
+
+    def __init__(self, office: DeadLetterOffice) -> None:
+        self._office = office
+
+    @override
+    async def ListDeadLetters(
+        self, request: operations_pb2.ListDeadLettersRequest, context: Context
+    ) -> operations_pb2.ListDeadLettersResponse:
+        """See the proto."""
+        page = await self._office.list(request.page_size, request.page_token)
+        letters = [wire.dead_letter(letter) for letter in page.items]
+        return operations_pb2.ListDeadLettersResponse(dead_letters=letters, next_page_token=page.next_token)
+
+    @override
+    async def ReplayDeadLetter(
+        self, request: operations_pb2.ReplayDeadLetterRequest, context: Context
+    ) -> operations_pb2.ReplayDeadLetterResponse:
+        """See the proto."""
+        await self._office.replay(request.id, wire.fingerprint(request))
+        return operations_pb2.ReplayDeadLetterResponse()
 
 
 class ReceiptsServicer(receipts_pb2_grpc.ReceiptsServiceServicer):

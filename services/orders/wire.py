@@ -10,14 +10,17 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tillmesh.money.v1 import money_pb2
-from tillmesh.orders.v1 import inventory_pb2, offline_pb2, orders_pb2, products_pb2
+from tillmesh.orders.v1 import inventory_pb2, offline_pb2, operations_pb2, orders_pb2, products_pb2
 from tillmesh.payments.v1 import payments_pb2
 
 from services.orders.model import (
     Basket,
     BasketLine,
+    DeadLetter,
     Money,
+    Movement,
     Order,
+    OrderEvent,
     OrderLine,
     OrderState,
     Payment,
@@ -25,6 +28,9 @@ from services.orders.model import (
     PaymentState,
     Product,
     Stock,
+    Tender,
+    Tendered,
+    TenderMethod,
 )
 from services.orders.model.offline import Conflict, Intake, OfflineSale, RefusedSale, TillReport
 
@@ -34,10 +40,12 @@ _STATE_NAMES: Final[dict[int, str]] = {
     **{orders_pb2.OrderState.Value(f"{_STATE_PREFIX}{state}"): state for state in OrderState},
 }
 _PAYMENT_STATES: Final = {
-    payments_pb2.PAYMENT_STATE_CREATED: PaymentState.CREATED,
-    payments_pb2.PAYMENT_STATE_AUTHORIZED: PaymentState.AUTHORIZED,
-    payments_pb2.PAYMENT_STATE_CAPTURED: PaymentState.CAPTURED,
-    payments_pb2.PAYMENT_STATE_DECLINED: PaymentState.DECLINED,
+    payments_pb2.PaymentState.Value(f"PAYMENT_STATE_{state}"): state for state in PaymentState
+}
+_METHODS: Final = {
+    "card": TenderMethod.CARD,
+    "cash": TenderMethod.CASH,
+    "gift_card": TenderMethod.GIFT_CARD,
 }
 
 
@@ -60,7 +68,8 @@ def basket_of(request: orders_pb2.CreateOrderRequest) -> Basket:
     """A basket, as asked for."""
     return Basket(
         lines=tuple(BasketLine(line.sku, line.quantity) for line in request.lines),
-        cards=tuple(tender.card.payment_method for tender in request.tenders),
+        tenders=tuple(_tendered(tender) for tender in request.tenders),
+        till_id=request.till_id,
     )
 
 
@@ -81,7 +90,23 @@ def order(order: Order) -> orders_pb2.Order:
         placed_by=order.placed_by,
         create_time=_timestamp(order.created_at),
         update_time=_timestamp(order.updated_at),
+        payments=[_order_payment(tender) for tender in order.tenders],
+        refunded=_refunded(order),
+        minimum_age=order.minimum_age,
+        till_id=order.till_id,
     )
+
+
+def order_event(order_then: Order, event: OrderEvent) -> orders_pb2.WatchOrderResponse:
+    """An event, with the order right after it."""
+    return orders_pb2.WatchOrderResponse(
+        order=order(order_then), sequence=event.sequence, event=event.name, time=_timestamp(event.at)
+    )
+
+
+def amount_of(request: orders_pb2.RefundOrderRequest) -> Money | None:
+    """The amount asked for; none for all that is left."""
+    return money_of(request.amount) if request.HasField("amount") else None
 
 
 def product(product: Product) -> products_pb2.Product:
@@ -103,13 +128,46 @@ def stock(stock: Stock) -> inventory_pb2.Stock:
         reserved=stock.reserved,
         available=stock.available,
         update_time=_timestamp(stock.updated_at),
+        low_threshold=stock.low_threshold,
+        is_low=stock.is_low,
+    )
+
+
+def movement(movement: Movement) -> inventory_pb2.StockMovement:
+    """A change of a stock."""
+    return inventory_pb2.StockMovement(
+        number=movement.number,
+        reason=inventory_pb2.StockMovementReason.Value(f"STOCK_MOVEMENT_REASON_{movement.reason}"),
+        quantity=movement.quantity,
+        on_hand=movement.on_hand,
+        reserved=movement.reserved,
+        order_id=movement.order_id or "",
+        delivery_id=movement.delivery_id or "",
+        time=_timestamp(movement.at),
+    )
+
+
+def dead_letter(letter: DeadLetter) -> operations_pb2.DeadLetter:
+    """Work that gave up."""
+    return operations_pb2.DeadLetter(
+        id=letter.id,
+        kind=letter.kind,
+        order_id=letter.key,
+        failure=letter.failure,
+        time=_timestamp(letter.gave_up_at),
     )
 
 
 def payment_of(payment: payments_pb2.Payment) -> Payment:
     """A payment; a state that we do not know tells us nothing of the money."""
     state = _PAYMENT_STATES.get(payment.state, PaymentState.UNKNOWN)
-    return Payment(PaymentId(payment.id), state, payment.decline_reason)
+    refunded_minor = payment.refunded.minor_units
+    return Payment(PaymentId(payment.id), state, payment.decline_reason, refunded_minor)
+
+
+def method(method: TenderMethod) -> payments_pb2.PaymentMethod.ValueType:
+    """How a share is paid."""
+    return payments_pb2.PaymentMethod.Value(f"PAYMENT_METHOD_{method}")
 
 
 def text(content: str, content_type: str) -> HttpBody:
@@ -182,6 +240,28 @@ def _conflict(conflict: Conflict) -> offline_pb2.OfflineConflict:
 def _line(line: OrderLine) -> orders_pb2.OrderLine:
     unit_price = money(line.unit_price)
     return orders_pb2.OrderLine(sku=line.sku, name=line.name, quantity=line.quantity, unit_price=unit_price)
+
+
+def _tendered(tender: orders_pb2.Tender) -> Tendered:
+    named = tender.WhichOneof("method")
+    handles = {"card": tender.card.payment_method, "gift_card": tender.gift_card.code}
+    return Tendered(
+        method=_METHODS[named] if named else None,
+        handle=handles.get(named or "", ""),
+        amount=money_of(tender.amount) if tender.HasField("amount") else None,
+    )
+
+
+def _order_payment(tender: Tender) -> orders_pb2.OrderPayment:
+    return orders_pb2.OrderPayment(
+        payment_id=tender.payment_id or "", method=tender.method.lower(), amount=money(tender.amount)
+    )
+
+
+def _refunded(order: Order) -> money_pb2.Money | None:
+    if not order.refunded_minor:
+        return None
+    return money(Money(order.total.currency_code, order.refunded_minor))
 
 
 def _timestamp(moment: datetime) -> Timestamp:

@@ -1,4 +1,4 @@
-"""Background loops: settle leased orders, and look for those that another replica settled."""
+"""Background loops: lease work, call one use case, and rest."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from servicekit.logs import logger
 from servicekit.outbox import Job, Outbox, OutboxWorker, Pace, Retries
 from services.orders.model import Errand, ErrandId, OrderId
 from services.orders.model.offline import Turn
-from services.orders.ports import Store
+from services.orders.ports import OrderMoved, PaymentUnsettled
 from services.orders.ports.offline import TurnLost
-from services.orders.usecases import Settlements, Settling
+from services.orders.usecases import Changes, Settling
 from services.orders.usecases.offline import OfflinePlacing, SaleUnsettled
 
 LOOK_SECONDS: Final = 0.25
 """How often the store is asked about awaited orders: only another replica's news comes this way."""
+
+EXPIRY_SECONDS: Final = 5.0
+"""How often orders are looked for whose reservation has ended."""
+
+RETENTION_SECONDS: Final = 3600.0
+"""How often names of attempts are looked for that are too old to be repeated."""
 
 CONVERSIONS_SECONDS: Final = 5.0
 """How often customers who took part in an experiment are looked at, a thousand at a time."""
@@ -29,10 +35,17 @@ CONVERSIONS_SECONDS: Final = 5.0
 PACE: Final = Pace(concurrency=64)
 """An order at work mostly waits for the provider, which takes a second for the two calls of one."""
 
-UNTIL_SETTLED: Final = Retries(max_attempts=10_000, longest_seconds=10)
-"""An order is tried for half a day of silence and heals within seconds of its end.
+UNTIL_SETTLED: Final = Retries(
+    max_attempts=10_000,
+    longest_seconds=10,
+    outages=(PaymentUnsettled, StoreUnavailable, OrderMoved),
+    max_attempts_at_fault=25,
+)
+"""An order is tried for half a day while payments is away or does not know, and heals within seconds.
 
-Giving up is not a way out of an unknown payment: the stock would be held with nobody at work on it.
+Giving up is no way out of an unknown payment: the stock would be held with nobody at work on it.
+Any other failure is a fault of ours: after some two minutes of it the errand is a dead letter, which
+a person sees, and replays once the fault is mended.
 """
 
 OFFLINE_TILLS: Final = 32
@@ -54,12 +67,12 @@ class SettlingWorker:
         self,
         outbox: Outbox,
         settling: Settling,
-        settlements: Settlements,
+        changes: Changes,
         instruments: Instruments | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._settling = settling
-        self._settlements = settlements
+        self._changes = changes
         self._worker = OutboxWorker(
             outbox, self._settle, pace=PACE, retries=UNTIL_SETTLED, instruments=instruments, tracer=tracer
         )
@@ -69,46 +82,11 @@ class SettlingWorker:
         try:
             await self._worker.run(stop)
         finally:
-            self._settlements.release()
+            self._changes.release()
 
     async def _settle(self, job: Job) -> None:
         order = await self._settling.settle(Errand(ErrandId(job.id), OrderId(job.key), job.token))
         log.info("order_settled", order_id=order.id, state=order.state, reason=order.state_reason)
-
-
-class SettlementLook:
-    """Looks into the store for awaited orders that are settled."""
-
-    def __init__(self, settlements: Settlements, store: Store, clock: Clock) -> None:
-        self._settlements = settlements
-        self._store = store
-        self._clock = clock
-        self._is_blind = False
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Look every `LOOK_SECONDS` until `stop` is set."""
-        async with asyncio.TaskGroup() as group:
-            looking = group.create_task(self._look_on())
-            await stop.wait()
-            looking.cancel()
-
-    async def _look_on(self) -> None:
-        while True:
-            await self._clock.sleep(LOOK_SECONDS)
-            try:
-                await self._settlements.look(self._store)
-            except StoreUnavailable as fault:
-                self._see(blind=True, why=fault.message)
-            else:
-                self._see(blind=False)
-
-    def _see(self, *, blind: bool, why: str = "") -> None:
-        """Log when the store goes away and when it is back, not while it stays so."""
-        if blind and not self._is_blind:
-            log.warning("settlements_unseen", reason=why)
-        if self._is_blind and not blind:
-            log.info("settlements_seen_again")
-        self._is_blind = blind
 
 
 class Rounds:
@@ -120,7 +98,7 @@ class Rounds:
         go: One round.
     """
 
-    def __init__(self, name: str, seconds: float, go: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    def __init__(self, name: str, seconds: float, go: Callable[[], Awaitable[object]], clock: Clock) -> None:
         self._name = name
         self._seconds = seconds
         self._go = go

@@ -15,6 +15,8 @@ class TenderMethod(StrEnum):
     """How a share of an order is paid."""
 
     CARD = "CARD"
+    CASH = "CASH"
+    GIFT_CARD = "GIFT_CARD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Tender:
     """One way of paying an order, or a share of it.
 
     Attributes:
-        handle: What the provider knows the card by; never a card number.
+        handle: What the provider knows the card by, never a card number; the code of a gift card;
+            empty for cash.
         payment_id: The payment, once there is one.
     """
 
@@ -40,16 +43,36 @@ class PaymentState(StrEnum):
     AUTHORIZED = "AUTHORIZED"
     CAPTURED = "CAPTURED"
     DECLINED = "DECLINED"
+    VOIDED = "VOIDED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+
+    @property
+    def is_open(self) -> bool:
+        """True while it is not known whether money moved."""
+        return self in {PaymentState.CREATED, PaymentState.UNKNOWN}
+
+    @property
+    def is_taken(self) -> bool:
+        """True once the money was ours, whatever was given back since."""
+        return self in {PaymentState.CAPTURED, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUNDED}
+
+    @property
+    def is_nothing(self) -> bool:
+        """True when the payment holds nothing and never will."""
+        return self in {PaymentState.DECLINED, PaymentState.VOIDED}
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What the payments service says of an order's payment.
+    """What the payments service says of the payment of one share.
 
     Attributes:
         decline_reason: The provider's word, such as `insufficient_funds`; empty unless DECLINED.
+        refunded_minor: What was given back of it.
     """
 
     id: PaymentId
     state: PaymentState
     decline_reason: str = ""
+    refunded_minor: int = 0

@@ -1,4 +1,4 @@
-"""What a shop sells, and how much of it there is."""
+"""What a shop sells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NewType
 from services.orders.model.money import Money
 
 Sku = NewType("Sku", str)
-DeliveryId = NewType("DeliveryId", str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,33 +24,3 @@ class Product:
     price: Money
     minimum_age: int
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """The units of one product.
-
-    Attributes:
-        on_hand: Units in the shop.
-        reserved: Units promised to open orders; never above `on_hand`.
-    """
-
-    sku: Sku
-    on_hand: int
-    reserved: int
-    updated_at: datetime
-
-    @property
-    def available(self) -> int:
-        """Units that can be sold."""
-        return self.on_hand - self.reserved
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Units that arrived, and the stock right after: what a repeated restock answers with."""
-
-    id: DeliveryId
-    quantity: int
-    received_by: str
-    stock: Stock

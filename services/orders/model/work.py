@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NewType
 
 from services.orders.model.orders import OrderId
@@ -50,3 +51,19 @@ class Outcome:
 
     fingerprint: bytes
     made: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Work that gave up, until somebody replays it.
+
+    Attributes:
+        key: What it was to be done to: an order's id.
+        failure: The last failure, without secrets.
+    """
+
+    id: ErrandId
+    kind: str
+    key: str
+    failure: str
+    gave_up_at: datetime

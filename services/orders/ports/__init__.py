@@ -2,10 +2,18 @@
 
 from services.orders.ports.experiments import ExperimentSignals, Exposures
 from services.orders.ports.flags import Flags
-from services.orders.ports.payments import PaymentRefused, Payments, PaymentUnsettled, UnsettledCause
+from services.orders.ports.payments import (
+    PaymentRefused,
+    Payments,
+    PaymentTaken,
+    PaymentUnsettled,
+    UnsettledCause,
+)
 from services.orders.ports.signals import Signals
 from services.orders.ports.store import (
+    AgeChecks,
     Attempts,
+    DeadLetters,
     Errands,
     Inventory,
     OrderMoved,
@@ -17,7 +25,9 @@ from services.orders.ports.store import (
 )
 
 __all__ = [
+    "AgeChecks",
     "Attempts",
+    "DeadLetters",
     "Errands",
     "ExperimentSignals",
     "Exposures",
@@ -26,6 +36,7 @@ __all__ = [
     "OrderMoved",
     "Orders",
     "PaymentRefused",
+    "PaymentTaken",
     "PaymentUnsettled",
     "Payments",
     "Products",

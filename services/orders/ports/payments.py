@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from services.orders.model import Money, OrderId, Payment, PaymentId
+from services.orders.model import Money, OrderId, Payment, PaymentId, RefundId, Tender
 
 UnsettledCause = Literal["unknown", "unavailable"]
 
@@ -18,20 +18,42 @@ class PaymentUnsettled(Exception):
 
 
 class PaymentRefused(Exception):
-    """The payments service will never take this payment, and holds nothing for it."""
+    """The payments service will never do this, and has not done it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class Payments(Protocol):
-    """The payments service. Every call can be repeated: an order has one payment."""
+class PaymentTaken(Exception):
+    """The money is ours already: it can be given back, but no longer let go of."""
 
-    async def authorize(self, order_id: OrderId, amount: Money, handle: str) -> Payment:
-        """Have the provider hold the amount. Raises `PaymentUnsettled` or `PaymentRefused`."""
+
+class Payments(Protocol):
+    """The payments service. Every call can be repeated: each share of an order has one payment."""
+
+    def id_of(self, order_id: OrderId, share: int) -> PaymentId:
+        """The payment of one share, whether or not anybody has asked for it yet."""
+        ...
+
+    async def authorize(self, order_id: OrderId, share: int, tender: Tender) -> Payment:
+        """Have the amount of one share held. Raises `PaymentUnsettled` or `PaymentRefused`."""
         ...
 
     async def capture(self, payment_id: PaymentId) -> Payment:
-        """Take the amount that is held. Raises `PaymentUnsettled`."""
+        """Take the amount that is held. Raises `PaymentUnsettled`, or `PaymentRefused` if it is not held."""
+        ...
+
+    async def void(self, payment_id: PaymentId) -> Payment:
+        """Let go of the amount, now or whenever it would be held.
+
+        Raises `PaymentUnsettled`, or `PaymentTaken` once it is ours.
+        """
+        ...
+
+    async def refund(self, payment_id: PaymentId, amount: Money, refund_id: RefundId) -> Payment:
+        """Give back some of what was taken, once for each `refund_id`.
+
+        Raises `PaymentUnsettled`, or `PaymentRefused` for more than there is to give back.
+        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from services.orders.model import Money
+from services.orders.model import AgeCheckMethod, Money
 from services.orders.ports.payments import UnsettledCause
 
 
@@ -24,7 +24,19 @@ class Signals(Protocol):
         ...
 
     def order_rejected(self, reason: str, seconds: float) -> None:
-        """An order's payment was refused, that many seconds after it was accepted."""
+        """An order's payment or its buyer's age was refused, that many seconds after it was accepted."""
+        ...
+
+    def order_cancelled(self, reason: str, seconds: float) -> None:
+        """An order was called off, that many seconds after it was accepted."""
+        ...
+
+    def order_refunded(self, amount: Money) -> None:
+        """So much of a completed order went back to its buyer."""
+        ...
+
+    def age_checked(self, method: AgeCheckMethod, *, is_met: bool) -> None:
+        """Somebody looked at a buyer's age."""
         ...
 
     def order_answered_open(self) -> None:
@@ -33,4 +45,8 @@ class Signals(Protocol):
 
     def payment_repeated(self, cause: UnsettledCause) -> None:
         """A payment step has to be made again; reported for synthetic orders too."""
+        ...
+
+    def dead_letter_replayed(self) -> None:
+        """Somebody put work that had given up back to work."""
         ...

@@ -6,17 +6,22 @@ kept whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from services.orders.model import (
+    AgeVerification,
     Attempt,
+    DeadLetter,
     Delivery,
     DeliveryId,
     Errand,
+    ErrandId,
+    Movement,
     Order,
+    OrderEvent,
     OrderId,
     OrderLine,
     OrderState,
@@ -28,7 +33,7 @@ from services.orders.model import (
 
 
 class OrderMoved(Exception):
-    """The stored order is no longer in the state that a step began from: somebody else made the step."""
+    """The stored order is no longer as it was when a step began: somebody else made a step."""
 
 
 class Products(Protocol):
@@ -70,7 +75,7 @@ class Inventory(Protocol):
         """The delivery with this id."""
         ...
 
-    async def reserve(self, lines: Sequence[OrderLine], now: datetime) -> frozenset[Sku]:
+    async def reserve(self, order_id: OrderId, lines: Sequence[OrderLine], now: datetime) -> frozenset[Sku]:
         """Promise these units; answers the SKUs of which too little is available.
 
         Takes nothing of those, so the caller ends the transaction by raising. Never blocks for
@@ -78,12 +83,20 @@ class Inventory(Protocol):
         """
         ...
 
-    async def release(self, lines: Sequence[OrderLine], now: datetime) -> None:
+    async def release(self, order_id: OrderId, lines: Sequence[OrderLine], now: datetime) -> None:
         """Give units that were reserved back to the shop."""
         ...
 
-    async def consume(self, lines: Sequence[OrderLine], now: datetime) -> None:
+    async def consume(self, order_id: OrderId, lines: Sequence[OrderLine], now: datetime) -> None:
         """Hand units that were reserved to the buyer: they are no longer in the shop."""
+        ...
+
+    async def set_low_threshold(self, sku: Sku, units: int, now: datetime) -> Stock | None:
+        """Have the stock of one product be low while fewer units are available; the stock after that."""
+        ...
+
+    async def movements(self, sku: Sku, before: int | None, limit: int) -> list[Movement]:
+        """Up to `limit` changes of one stock, newest first, from the first numbered below `before`."""
         ...
 
 
@@ -91,15 +104,22 @@ class Orders(Protocol):
     """The orders."""
 
     async def add(self, order: Order) -> None:
-        """Keep a new order."""
+        """Keep a new order, and its event."""
         ...
 
     async def get(self, order_id: OrderId) -> Order | None:
         """The order with this id; none for anything that is no id."""
         ...
 
-    async def move(self, came_from: OrderState, order: Order) -> None:
-        """Keep the order as it is after a step. Raises `OrderMoved` unless it was in `came_from`."""
+    async def lock(self, order_id: OrderId) -> Order | None:
+        """As `get`; nobody else changes the order until this transaction ends."""
+        ...
+
+    async def move(self, order: Order) -> None:
+        """Keep the order as it is after one transition, and the event of that.
+
+        Raises `OrderMoved` unless the event before is the stored order's last.
+        """
         ...
 
     async def page(
@@ -108,8 +128,40 @@ class Orders(Protocol):
         """Up to `limit` orders, newest first, from the first older than `before`; `None` filters nothing."""
         ...
 
-    async def settled_among(self, order_ids: Sequence[OrderId]) -> list[Order]:
-        """Those of these orders that are settled."""
+    async def moved_among(self, seen: Mapping[OrderId, int]) -> list[Order]:
+        """Those of these orders whose last event is later than the one that was seen."""
+        ...
+
+    async def events(self, order_id: OrderId, after: int, limit: int) -> list[OrderEvent]:
+        """Up to `limit` events of one order, in their order, from the first numbered above `after`."""
+        ...
+
+    async def expired(self, now: datetime, limit: int) -> list[OrderId]:
+        """Up to `limit` orders whose reservation has ended and whose end is not decided."""
+        ...
+
+
+class AgeChecks(Protocol):
+    """Who looked at which buyer's age. Nothing here is ever changed or removed."""
+
+    async def add(self, verification: AgeVerification) -> None:
+        """Keep the check."""
+        ...
+
+    async def of(self, order_id: OrderId) -> AgeVerification | None:
+        """The check of one order's buyer."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Work that gave up."""
+
+    async def page(self, after: ErrandId | None, limit: int) -> list[DeadLetter]:
+        """Up to `limit` dead letters, oldest work first, from the first after this one."""
+        ...
+
+    async def replay(self, letter_id: ErrandId) -> bool:
+        """Put one back to work, with all its attempts before it; false if there is none with this id."""
         ...
 
 
@@ -122,6 +174,10 @@ class Attempts(Protocol):
         Waits for another transaction that holds the same name, so that both see one outcome. Raises
         `IdempotencyKeyInFlight` when that one does not end in time.
         """
+        ...
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Forget up to `limit` attempts made before this moment; how many were forgotten."""
         ...
 
 
@@ -148,6 +204,12 @@ class Tables(Protocol):
 
     orders: Orders
     """The orders."""
+
+    age_checks: AgeChecks
+    """Who looked at which buyer's age."""
+
+    dead_letters: DeadLetters
+    """Work that gave up."""
 
 
 class Transaction(Tables, Protocol):

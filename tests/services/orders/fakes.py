@@ -15,16 +15,35 @@ from typing_extensions import override
 
 from servicekit.clock import uuid7
 from servicekit.context import Caller, RequestContext, Role, scope
-from services.orders.model import Basket, BasketLine, Money, OrderId, Payment, PaymentId, PaymentState
-from services.orders.ports import Payments, PaymentUnsettled, Signals
+from services.orders.model import (
+    AgeCheckMethod,
+    Basket,
+    BasketLine,
+    Money,
+    OrderId,
+    Payment,
+    PaymentId,
+    PaymentState,
+    RefundId,
+    Tender,
+    Tendered,
+    TenderMethod,
+)
+from services.orders.model.offline import TillId
+from services.orders.ports import Flags, PaymentRefused, Payments, PaymentTaken, PaymentUnsettled, Signals
+from services.orders.ports.offline import Tills
 
 VISA = "pm_card_visa"
 DECLINED = "pm_card_chargeDeclinedInsufficientFunds"
 UNKNOWN_ONCE = "pm_unknown_once"
+LAPSES = "pm_hold_lapses"
+"""Its hold is gone by the time it should be captured."""
+GIFT_CARD = "GIFT-1234"
 
 ALICE = Caller("alice", frozenset({Role.CUSTOMER}))
 BOB = Caller("bob", frozenset({Role.CUSTOMER}))
 MANAGER = Caller("mary", frozenset({Role.MANAGER}))
+CASHIER = Caller("carl", frozenset({Role.CASHIER}))
 
 FINGERPRINT = bytes(32)
 OTHER_FINGERPRINT = bytes([1]) * 32
@@ -40,54 +59,179 @@ def called_by(
     return scope(RequestContext(caller=caller, idempotency_key=key, synthetic=synthetic, deadline=deadline))
 
 
-def basket(*lines: tuple[str, int], card: str = VISA) -> Basket:
-    return Basket(tuple(BasketLine(sku, quantity) for sku, quantity in lines), (card,))
+def basket(
+    *lines: tuple[str, int], card: str = VISA, tenders: tuple[Tendered, ...] = (), till_id: str = ""
+) -> Basket:
+    """A basket paid with one card, unless other tenders are given."""
+    tenders = tenders or (Tendered(TenderMethod.CARD, card),)
+    return Basket(tuple(BasketLine(sku, quantity) for sku, quantity in lines), tenders, till_id)
+
+
+def euros(method: TenderMethod, handle: str, minor_units: int) -> Tendered:
+    return Tendered(method, handle, Money("EUR", minor_units))
+
+
+def by_card(minor_units: int, card: str = VISA) -> Tendered:
+    return euros(TenderMethod.CARD, card, minor_units)
+
+
+def in_cash(minor_units: int) -> Tendered:
+    return euros(TenderMethod.CASH, "", minor_units)
+
+
+def by_gift_card(minor_units: int, code: str = GIFT_CARD) -> Tendered:
+    return euros(TenderMethod.GIFT_CARD, code, minor_units)
+
+
+class FakeFlags(Flags):
+    """Flags that are all on, but those that are switched off."""
+
+    def __init__(self) -> None:
+        self.off: set[str] = set()
+
+    @override
+    def is_on(self, flag: str, customer: str) -> bool:
+        return flag not in self.off
+
+    @override
+    def variant(self, flag: str, customer: str, default: str) -> str:
+        return default
+
+
+class FakeTills(Tills):
+    """The tills of the shop."""
+
+    def __init__(self) -> None:
+        self.known = {TillId("till-1")}
+
+    @override
+    async def is_known(self, till_id: TillId) -> bool:
+        return till_id in self.known
+
+
+@dataclass
+class Held:
+    """One payment, as the provider has it.
+
+    Attributes:
+        minor_units: What was asked for.
+        taken: What was taken of it.
+        refunds: What was given back, by the name it was asked under.
+    """
+
+    payment: Payment
+    order_id: OrderId
+    minor_units: int
+    taken: int = 0
+    refunds: dict[RefundId, int] = field(default_factory=dict)
 
 
 class FakePayments(Payments):
-    """One payment for each order, as the payments service promises; its ledger is the judge.
+    """One payment for each share, as the payments service promises; its ledger is the judge.
 
     Attributes:
         holds: How often the provider was made to hold money for each order.
         charges: How often money was taken for each order.
         outages: Calls still to go unanswered.
+        lost_answers: Calls still to be done without an answer.
     """
 
     def __init__(self, *, is_keyed: bool = True) -> None:
         self.holds: Counter[OrderId] = Counter()
         self.charges: Counter[OrderId] = Counter()
         self.outages = 0
+        self.lost_answers = 0
         self._is_keyed = is_keyed
-        self._payments: dict[PaymentId, Payment] = {}
-        self._orders: dict[PaymentId, OrderId] = {}
+        self._kept: dict[PaymentId, Held] = {}
+        self._called_off: set[PaymentId] = set()
+
+    def held(self, order_id: OrderId) -> int:
+        """What the provider holds for an order and has not taken, in minor units."""
+        return sum(
+            one.minor_units
+            for one in self._kept.values()
+            if one.order_id == order_id
+            and one.payment.state in {PaymentState.AUTHORIZED, PaymentState.UNKNOWN}
+        )
+
+    def kept(self, order_id: OrderId) -> int:
+        """What was taken for an order and not given back, in minor units."""
+        mine = [one for one in self._kept.values() if one.order_id == order_id]
+        return sum(one.taken - sum(one.refunds.values()) for one in mine)
 
     @override
-    async def authorize(self, order_id: OrderId, amount: Money, handle: str) -> Payment:
+    def id_of(self, order_id: OrderId, share: int) -> PaymentId:
+        return PaymentId(str(uuid5(NAMESPACE_OID, f"{order_id}/{share}")))
+
+    @override
+    async def authorize(self, order_id: OrderId, share: int, tender: Tender) -> Payment:
         self._answer_or_not()
-        payment_id = PaymentId(str(uuid5(NAMESPACE_OID, order_id)) if self._is_keyed else uuid7())
-        payment = self._payments.get(payment_id)
-        if payment is None:
-            payment = _first_answer(payment_id, handle)
-            self.holds[order_id] += 1
-        elif payment.state is PaymentState.UNKNOWN:
-            payment = replace(payment, state=PaymentState.AUTHORIZED)
-        self._orders[payment_id] = order_id
-        self._payments[payment_id] = payment
-        return payment
+        payment_id = self.id_of(order_id, share) if self._is_keyed else PaymentId(uuid7())
+        held = self._kept.get(payment_id)
+        if held is None:
+            payment = _first_answer(payment_id, tender.handle)
+            if payment_id in self._called_off:
+                payment = Payment(payment_id, PaymentState.VOIDED)
+            held = self._kept[payment_id] = Held(payment, order_id, tender.amount.minor_units)
+            if not payment.state.is_nothing:
+                self.holds[order_id] += 1
+        elif held.payment.state is PaymentState.UNKNOWN:
+            held.payment = replace(held.payment, state=PaymentState.AUTHORIZED)
+        if tender.handle == LAPSES and held.payment.state is PaymentState.AUTHORIZED:
+            self._called_off.add(payment_id)
+        return self._answered(held)
 
     @override
     async def capture(self, payment_id: PaymentId) -> Payment:
         self._answer_or_not()
-        payment = self._payments[payment_id]
-        if payment.state is PaymentState.AUTHORIZED:
-            payment = self._payments[payment_id] = replace(payment, state=PaymentState.CAPTURED)
-            self.charges[self._orders[payment_id]] += 1
-        return payment
+        held = self._kept[payment_id]
+        if payment_id in self._called_off:
+            held.payment = replace(held.payment, state=PaymentState.VOIDED)
+        if held.payment.state is PaymentState.AUTHORIZED:
+            held.payment = replace(held.payment, state=PaymentState.CAPTURED)
+            held.taken = held.minor_units
+            self.charges[held.order_id] += 1
+        if not held.payment.state.is_taken:
+            raise PaymentRefused("PAYMENT_NOT_HELD")
+        return self._answered(held)
+
+    @override
+    async def void(self, payment_id: PaymentId) -> Payment:
+        self._answer_or_not()
+        self._called_off.add(payment_id)
+        held = self._kept.get(payment_id)
+        if held is None:
+            return Payment(payment_id, PaymentState.VOIDED)
+        if held.payment.state.is_taken:
+            raise PaymentTaken(f"payment {payment_id} is ours")
+        if held.payment.state is not PaymentState.DECLINED:
+            held.payment = replace(held.payment, state=PaymentState.VOIDED)
+        return self._answered(held)
+
+    @override
+    async def refund(self, payment_id: PaymentId, amount: Money, refund_id: RefundId) -> Payment:
+        self._answer_or_not()
+        held = self._kept[payment_id]
+        if refund_id not in held.refunds:
+            left = held.taken - sum(held.refunds.values())
+            if not held.payment.state.is_taken or amount.minor_units > left:
+                raise PaymentRefused("REFUND_TOO_LARGE")
+            held.refunds[refund_id] = amount.minor_units
+        back = sum(held.refunds.values())
+        state = PaymentState.REFUNDED if back == held.taken else PaymentState.PARTIALLY_REFUNDED
+        held.payment = replace(held.payment, state=state, refunded_minor=back)
+        return self._answered(held)
 
     def _answer_or_not(self) -> None:
         if self.outages:
             self.outages -= 1
             raise PaymentUnsettled("unavailable", "nobody answers")
+
+    def _answered(self, held: Held) -> Payment:
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise PaymentUnsettled("unavailable", "the answer was lost")
+        return held.payment
 
 
 def _first_answer(payment_id: PaymentId, handle: str) -> Payment:
@@ -105,6 +249,10 @@ class SeenSignals(Signals):
     refused: list[str] = field(default_factory=list)
     completed: list[Money] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    refunded: list[Money] = field(default_factory=list)
+    ages: list[tuple[str, bool]] = field(default_factory=list)
+    replayed: int = 0
     answered_open: int = 0
     repeated: list[str] = field(default_factory=list)
 
@@ -123,6 +271,22 @@ class SeenSignals(Signals):
     @override
     def order_rejected(self, reason: str, seconds: float) -> None:
         self.rejected.append(reason)
+
+    @override
+    def order_cancelled(self, reason: str, seconds: float) -> None:
+        self.cancelled.append(reason)
+
+    @override
+    def order_refunded(self, amount: Money) -> None:
+        self.refunded.append(amount)
+
+    @override
+    def age_checked(self, method: AgeCheckMethod, *, is_met: bool) -> None:
+        self.ages.append((method, is_met))
+
+    @override
+    def dead_letter_replayed(self) -> None:
+        self.replayed += 1
 
     @override
     def order_answered_open(self) -> None:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
+from tillmesh.money.v1 import money_pb2
 from tillmesh.payments.v1 import payments_pb2 as pb
 from tillmesh.payments.v1 import payments_pb2_grpc as pb_grpc
 from typing_extensions import override
 
-from servicekit.errors import Refusal
+from servicekit.errors import Kind, Refusal
 from servicekit.health import Health, HealthServicer
 from servicekit.status import code_of, trailers_of
-from services.orders.model import Money, OrderId, Payment, PaymentId
-from services.orders.ports import PaymentUnsettled
+from services.orders.model import Money, OrderId, Payment, PaymentId, RefundId, Tender, TenderMethod
+from services.orders.ports import PaymentRefused, PaymentTaken, PaymentUnsettled
 from tests.services.orders.fakes import FakePayments
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AlreadyCaptured(Refusal):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ALREADY_CAPTURED"
+
+
+class NotAuthorized(Refusal):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "NOT_AUTHORIZED"
+
+
+class RefundTooLarge(Refusal):
+    kind = Kind.INVALID_ARGUMENT
+    reason = "REFUND_TOO_LARGE"
 
 
 class FakePaymentsServicer(pb_grpc.PaymentsServiceServicer):
@@ -31,30 +47,49 @@ class FakePaymentsServicer(pb_grpc.PaymentsServiceServicer):
 
     @override
     async def Authorize(self, request: pb.AuthorizeRequest, context: Context) -> pb.AuthorizeResponse:
-        await self._refuse(context)
-        amount = Money(request.amount.currency_code, request.amount.minor_units)
-        payment = await self._answered(
-            context, self.payments.authorize(OrderId(request.order_id), amount, request.payment_method)
-        )
-        return pb.AuthorizeResponse(payment=_payment(payment))
+        method = TenderMethod(pb.PaymentMethod.Name(request.method).removeprefix("PAYMENT_METHOD_"))
+        tender = Tender(method, request.payment_method, _money(request.amount))
+        asked = self.payments.authorize(OrderId(request.order_id), request.share, tender)
+        return pb.AuthorizeResponse(payment=await self._answered(context, asked))
 
     @override
     async def Capture(self, request: pb.CaptureRequest, context: Context) -> pb.CaptureResponse:
-        await self._refuse(context)
-        payment = await self._answered(context, self.payments.capture(PaymentId(request.payment_id)))
-        return pb.CaptureResponse(payment=_payment(payment))
+        asked = self.payments.capture(PaymentId(request.payment_id))
+        return pb.CaptureResponse(payment=await self._answered(context, asked))
 
-    async def _refuse(self, context: Context) -> None:
-        if self.refusal:
-            refusal = self.refusal
-            await context.abort(code_of(refusal), refusal.message, trailing_metadata=trailers_of(refusal))
+    @override
+    async def Void(self, request: pb.VoidRequest, context: Context) -> pb.VoidResponse:
+        asked = self.payments.void(PaymentId(request.payment_id))
+        return pb.VoidResponse(payment=await self._answered(context, asked))
 
-    async def _answered(self, context: Context, answer: Any) -> Payment:
+    @override
+    async def Refund(self, request: pb.RefundRequest, context: Context) -> pb.RefundResponse:
+        asked = self.payments.refund(
+            PaymentId(request.payment_id), _money(request.amount), RefundId(request.refund_id)
+        )
+        return pb.RefundResponse(payment=await self._answered(context, asked))
+
+    async def _answered(self, context: Context, asked: Coroutine[Any, Any, Payment]) -> pb.Payment:
         try:
-            payment: Payment = await answer
-        except PaymentUnsettled:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "nobody answers")
-        return payment
+            if self.refusal:
+                raise self.refusal
+            return _payment(await asked)
+        except PaymentUnsettled as unsettled:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(unsettled))
+        except PaymentTaken as taken:
+            await _abort(context, AlreadyCaptured(str(taken)))
+        except PaymentRefused as refused:
+            refusal = NotAuthorized if refused.reason == "PAYMENT_NOT_HELD" else RefundTooLarge
+            await _abort(context, refusal(refused.reason))
+        except Refusal as refusal:
+            await _abort(context, refusal)
+        finally:
+            asked.close()
+        raise AssertionError("the call was aborted")
+
+
+async def _abort(context: Context, refusal: Refusal) -> None:
+    await context.abort(code_of(refusal), refusal.message, trailing_metadata=trailers_of(refusal))
 
 
 @asynccontextmanager
@@ -75,4 +110,9 @@ async def payments_server(servicer: FakePaymentsServicer) -> AsyncIterator[str]:
 
 def _payment(payment: Payment) -> pb.Payment:
     state = pb.PaymentState.Value(f"PAYMENT_STATE_{payment.state}")
-    return pb.Payment(id=payment.id, state=state, decline_reason=payment.decline_reason)
+    refunded = money_pb2.Money(currency_code="EUR", minor_units=payment.refunded_minor)
+    return pb.Payment(id=payment.id, state=state, decline_reason=payment.decline_reason, refunded=refunded)
+
+
+def _money(money: money_pb2.Money) -> Money:
+    return Money(money.currency_code, money.minor_units)

@@ -12,7 +12,7 @@ from servicekit.clock import uuid7
 from servicekit.errors import InvalidArgument, Kind, Refusal, StoreUnavailable
 from services.orders import wire
 from services.orders.clients import GrpcPayments
-from services.orders.model import Money, OrderId, PaymentId, PaymentState
+from services.orders.model import Money, OrderId, PaymentId, PaymentState, Tender, TenderMethod
 from services.orders.ports import PaymentRefused, PaymentUnsettled
 from tests.services.orders.fakes import DECLINED, VISA, FakePayments
 from tests.services.orders.peer import FakePaymentsServicer, payments_server
@@ -37,7 +37,7 @@ async def payments(servicer: FakePaymentsServicer) -> AsyncIterator[GrpcPayments
 
 
 async def test_a_payment_is_authorized_and_captured(payments: GrpcPayments) -> None:
-    authorized = await payments.authorize(OrderId(uuid7()), AMOUNT, VISA)
+    authorized = await payments.authorize(OrderId(uuid7()), 0, Tender(TenderMethod.CARD, VISA, AMOUNT))
     captured = await payments.capture(authorized.id)
 
     assert authorized.state is PaymentState.AUTHORIZED
@@ -45,7 +45,7 @@ async def test_a_payment_is_authorized_and_captured(payments: GrpcPayments) -> N
 
 
 async def test_a_declined_card_is_an_answer(payments: GrpcPayments) -> None:
-    payment = await payments.authorize(OrderId(uuid7()), AMOUNT, DECLINED)
+    payment = await payments.authorize(OrderId(uuid7()), 0, Tender(TenderMethod.CARD, DECLINED, AMOUNT))
 
     assert (payment.state, payment.decline_reason) == (PaymentState.DECLINED, "insufficient_funds")
 
@@ -56,7 +56,7 @@ async def test_a_payment_that_is_not_valid_is_refused_for_good(
     servicer.refusal = InvalidArgument("too large")
 
     with pytest.raises(PaymentRefused) as refused:
-        await payments.authorize(OrderId(uuid7()), AMOUNT, VISA)
+        await payments.authorize(OrderId(uuid7()), 0, Tender(TenderMethod.CARD, VISA, AMOUNT))
 
     assert refused.value.reason == "PAYMENT_NOT_VALID"
 
@@ -68,7 +68,7 @@ async def test_after_any_other_error_the_payment_is_open(
     servicer.refusal = refusal
 
     with pytest.raises(PaymentUnsettled) as unsettled:
-        await payments.authorize(OrderId(uuid7()), AMOUNT, VISA)
+        await payments.authorize(OrderId(uuid7()), 0, Tender(TenderMethod.CARD, VISA, AMOUNT))
 
     assert (unsettled.value.cause, str(unsettled.value)) == ("unavailable", refusal.message)
 
@@ -85,7 +85,9 @@ async def test_a_capture_that_fails_leaves_the_payment_open(
 async def test_nobody_at_the_other_end_leaves_the_payment_open() -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         with pytest.raises(PaymentUnsettled):
-            await GrpcPayments(channel).authorize(OrderId(uuid7()), AMOUNT, VISA)
+            await GrpcPayments(channel).authorize(
+                OrderId(uuid7()), 0, Tender(TenderMethod.CARD, VISA, AMOUNT)
+            )
 
 
 def test_a_payment_state_that_we_do_not_know_tells_nothing_of_the_money() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.orders.model import (
+    Closing,
     IllegalTransition,
     Money,
     Order,
@@ -24,6 +25,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
 PAYMENT = PaymentId("payment")
 TOTAL = Money("EUR", 500)
+DECLINED = Closing(OrderState.REJECTED, "CARD_DECLINED")
 PENDING = Order(
     id=OrderId("order"),
     state=OrderState.PENDING,
@@ -40,23 +42,23 @@ PENDING = Order(
 
 
 def test_an_order_is_authorized_then_completed() -> None:
-    completed = PENDING.authorized(PAYMENT, LATER).completed(LATER)
+    completed = PENDING.authorized([PAYMENT], LATER).completed(LATER)
 
     assert completed.state is OrderState.COMPLETED
     assert completed.payment_id == PAYMENT
     assert completed.updated_at == LATER
 
 
-@pytest.mark.parametrize("before", [PENDING, PENDING.authorized(PAYMENT, LATER)])
+@pytest.mark.parametrize("before", [PENDING, PENDING.authorized([PAYMENT], LATER)])
 def test_a_rejected_order_says_why_and_holds_no_reservation(before: Order) -> None:
-    rejected = before.rejected("CARD_DECLINED", PAYMENT, LATER)
+    rejected = before.closed(DECLINED, LATER)
 
     assert (rejected.state, rejected.state_reason) == (OrderState.REJECTED, "CARD_DECLINED")
     assert rejected.reserved_until is None
 
 
 def test_an_order_keeps_its_reservation_until_it_settles() -> None:
-    authorized = PENDING.authorized(PAYMENT, LATER)
+    authorized = PENDING.authorized([PAYMENT], LATER)
 
     assert authorized.reserved_until == LATER
     assert authorized.completed(LATER).reserved_until is None
@@ -68,10 +70,10 @@ def test_an_order_that_is_not_paid_cannot_be_completed() -> None:
 
 
 def test_a_settled_order_never_moves_again() -> None:
-    completed = PENDING.authorized(PAYMENT, LATER).completed(LATER)
+    completed = PENDING.authorized([PAYMENT], LATER).completed(LATER)
 
     with pytest.raises(IllegalTransition):
-        completed.rejected("CARD_DECLINED", PAYMENT, LATER)
+        completed.closed(DECLINED, LATER)
 
 
 @pytest.mark.parametrize(

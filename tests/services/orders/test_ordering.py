@@ -7,18 +7,35 @@ import pytest
 from servicekit.context import Caller, Role
 from servicekit.errors import InvalidArgument, Refusal
 from services.orders.errors import (
-    AgeCheckNotOffered,
+    CurrencyMismatch,
     MixedCurrencies,
+    NeedsStaff,
     OrderNotFound,
     OrderTotalTooLarge,
     OutOfStock,
+    SplitPaymentsOff,
+    TendersDoNotAddUp,
     UnknownProduct,
+    UnknownTill,
 )
-from services.orders.model import Basket, Money, OrderState
-from tests.services.orders.fakes import ALICE, BOB, DECLINED, MANAGER, VISA, basket, called_by
+from services.orders.model import Basket, Money, OrderState, TenderMethod
+from services.orders.usecases.permits import SPLIT_PAYMENTS
+from tests.services.orders.fakes import (
+    ALICE,
+    BOB,
+    CASHIER,
+    DECLINED,
+    MANAGER,
+    VISA,
+    basket,
+    by_card,
+    by_gift_card,
+    called_by,
+    euros,
+    in_cash,
+)
 from tests.services.orders.shop import Shop
 
-CASHIER = Caller("carl", frozenset({Role.CASHIER}))
 ENGINEER = Caller("erin", frozenset({Role.ENGINEER}))
 
 
@@ -71,7 +88,13 @@ async def test_an_order_keeps_the_order_of_its_lines(shop: Shop) -> None:
     [
         (basket(("A", 0)), InvalidArgument),
         (basket(("A", 1), ("UNKNOWN", 1)), UnknownProduct),
-        (basket(("A", 1), ("WINE", 1)), AgeCheckNotOffered),
+        (basket(("WINE", 1), ("UNKNOWN", 1)), UnknownProduct),
+        (basket(("WINE", 11)), OutOfStock),
+        (basket(("A", 1), tenders=(by_card(249),)), TendersDoNotAddUp),
+        (basket(("A", 1), tenders=(euros(TenderMethod.CARD, VISA, 0),)), InvalidArgument),
+        (basket(("DOLLAR", 1), tenders=(by_card(250),)), CurrencyMismatch),
+        (basket(("A", 1), tenders=(in_cash(250),)), NeedsStaff),
+        (basket(("A", 1), till_id="till-1"), NeedsStaff),
         (basket(("A", 1), ("DOLLAR", 1)), MixedCurrencies),
         (basket(("A", 1), ("GOLD", 2)), OrderTotalTooLarge),
         (basket(("A", 1), ("RARE", 2)), OutOfStock),
@@ -207,3 +230,38 @@ async def test_synthetic_orders_are_not_reported_as_business(shop: Shop) -> None
 
     assert (await shop.order(order)).state is OrderState.COMPLETED
     assert (shop.signals.created, shop.signals.completed, shop.signals.refused) == (0, [], [])
+
+
+async def test_the_staff_sell_for_cash_at_a_till_of_the_shop(shop: Shop) -> None:
+    await shop.sell("A")
+
+    order = await shop.place(basket(("A", 1), tenders=(in_cash(250),), till_id="till-1"), CASHIER)
+    await shop.work()
+
+    assert (order.till_id, (await shop.order(order)).state) == ("till-1", OrderState.COMPLETED)
+
+
+async def test_an_unknown_till_is_refused(shop: Shop) -> None:
+    await shop.sell("A")
+
+    with pytest.raises(UnknownTill):
+        await shop.place(basket(("A", 1), till_id="till-9"), CASHIER)
+
+    assert await shop.units("A") == (10, 0)
+
+
+async def test_payments_are_split_while_the_flag_is_on(shop: Shop) -> None:
+    await shop.sell("A")
+    split = basket(("A", 1), tenders=(by_gift_card(100), by_card(150)))
+    shop.flags.off.add(SPLIT_PAYMENTS)
+
+    with pytest.raises(SplitPaymentsOff):
+        await shop.place(split)
+    shop.flags.off.clear()
+    order = await shop.place(split)
+    await shop.work()
+
+    paid = await shop.order(order)
+    assert paid.state is OrderState.COMPLETED
+    assert len(set(paid.payment_ids)) == 2
+    assert shop.payments.kept(order.id) == 250

@@ -200,13 +200,14 @@ async def test_a_declined_order_is_an_answer(client: Client) -> None:
 
 async def test_refusals_carry_their_reason_and_fields(client: Client) -> None:
     await client.sell("A")
-    await client.sell("WINE", minimum_age=18)
     alice = {"authorization": bearer("alice", "customer"), "idempotency_key": "k1"}
     stub = orders_pb2_grpc.OrdersServiceStub
 
     unknown = await client.refusal(stub, "CreateOrder", wanted("B"), **alice)
     invalid = await client.refusal(stub, "CreateOrder", wanted("A", 0), **alice)
-    restricted = await client.refusal(stub, "CreateOrder", wanted("WINE"), **alice)
+    cash = orders_pb2.Tender(cash=orders_pb2.CashTender())
+    unpaid = orders_pb2.CreateOrderRequest(lines=wanted("A").lines, tenders=[cash])
+    unstaffed = await client.refusal(stub, "CreateOrder", unpaid, **alice)
     scarce = await client.refusal(stub, "CreateOrder", wanted("A", 11), **alice)
     await client.order(wanted("A"), "k1")
     reused = await client.refusal(stub, "CreateOrder", wanted("A", 2), **alice)
@@ -214,7 +215,7 @@ async def test_refusals_carry_their_reason_and_fields(client: Client) -> None:
     assert (unknown.kind, unknown.reason) == (Kind.NOT_FOUND, "UNKNOWN_PRODUCT")
     assert [violation.field for violation in unknown.violations] == ["lines[0].sku"]
     assert [violation.field for violation in invalid.violations] == ["lines[0].quantity"]
-    assert (restricted.kind, restricted.reason) == (Kind.FAILED_PRECONDITION, "AGE_CHECK_NOT_OFFERED")
+    assert (unstaffed.kind, unstaffed.reason) == (Kind.PERMISSION_DENIED, "NEEDS_STAFF")
     assert (scarce.reason, scarce.metadata) == ("OUT_OF_STOCK", {"sku": "A"})
     assert (reused.kind, reused.reason) == (Kind.INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED")
 
@@ -245,10 +246,10 @@ async def test_orders_are_listed_and_fetched_by_their_buyer(client: Client) -> N
 
 async def test_what_is_planned_says_so(client: Client) -> None:
     mary = {"authorization": bearer("mary", "manager")}
-    request = operations_pb2.ListDeadLettersRequest()
+    request = operations_pb2.GetBusinessMetricsRequest()
 
     refusal = await client.refusal(
-        operations_pb2_grpc.DeadLettersServiceStub, "ListDeadLetters", request, **mary
+        operations_pb2_grpc.ReportsServiceStub, "GetBusinessMetrics", request, **mary
     )
 
     assert refusal.kind is Kind.UNIMPLEMENTED

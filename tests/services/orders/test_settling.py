@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,6 @@ from servicekit.clock import uuid7
 from servicekit.outbox import LeaseLost
 from services.orders.model import Errand, ErrandId, Order, OrderId, OrderState, Payment, PaymentId
 from services.orders.ports import OrderMoved, PaymentRefused, PaymentUnsettled, Store
-from services.orders.usecases import Ordering
 from tests.services.orders.fakes import (
     ALICE,
     DECLINED,
@@ -98,9 +98,7 @@ async def test_a_death_at_any_point_of_placing_leaves_one_order_or_none(any_shop
 
     for placed in itertools.count(1):
         crash = Crash(placed - 1)
-        ordering = Ordering(
-            crash.before(any_shop.store), any_shop.settlements, any_shop.signals, any_shop.clock, uuid7
-        )
+        ordering = any_shop.ordering_on(crash.before(any_shop.store))
         died = False
         with called_by(ALICE, f"k{placed}", deadline=any_shop.clock.monotonic()):
             try:
@@ -229,10 +227,11 @@ class Loose:
     async def transaction(self) -> AsyncIterator[Any]:
         async with self._store.transaction() as tx:
 
-            async def move(came_from: OrderState, order: Order) -> None:
+            async def move(order: Order) -> None:
                 stored = await tx.orders.get(order.id)
                 assert stored is not None
-                await tx.orders.move(came_from if self._is_guarded else stored.state, order)
+                sequence = order.sequence if self._is_guarded else stored.sequence + 1
+                await tx.orders.move(replace(order, sequence=sequence))
 
             async def finish(errand: Errand) -> None:
                 if self._is_fenced:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from servicekit.clock import uuid7
-from services.orders.model import Delivery, DeliveryId, OrderLine, Product, Sku, Stock
+from services.orders.model import Delivery, DeliveryId, OrderId, OrderLine, Product, Sku, Stock
 from tests.services.orders.shop import PRICE, Shop
 
 A, B = Sku("A"), Sku("B")
+ORDER = OrderId(uuid7())
 
 
 def product(shop: Shop, sku: Sku) -> Product:
@@ -59,7 +60,7 @@ async def test_products_are_paged_by_the_bytes_of_their_sku(any_shop: Shop) -> N
 
 async def test_a_delivery_reads_back_and_is_the_new_stock(any_shop: Shop) -> None:
     await any_shop.sell("A", units=0)
-    stock = Stock(A, 7, 0, any_shop.clock.now())
+    stock = Stock(A, 7, 0, any_shop.clock.now(), movements=1)
     delivery = Delivery(DeliveryId(uuid7()), 7, "mary", stock)
 
     async with any_shop.store.transaction() as tx:
@@ -76,7 +77,7 @@ async def test_a_reservation_takes_what_there_is_and_names_the_rest(any_shop: Sh
 
     async with any_shop.store.transaction() as tx:
         short = await tx.inventory.reserve(
-            [line(B, 2), line(A, 5), line(Sku("UNKNOWN"), 1)], any_shop.clock.now()
+            ORDER, [line(B, 2), line(A, 5), line(Sku("UNKNOWN"), 1)], any_shop.clock.now()
         )
 
     assert short == {"B", "UNKNOWN"}
@@ -88,19 +89,19 @@ async def test_reserved_units_are_not_reserved_again(any_shop: Shop) -> None:
     await any_shop.sell("A", units=5)
 
     async with any_shop.store.transaction() as tx:
-        assert not await tx.inventory.reserve([line(A, 4)], any_shop.clock.now())
+        assert not await tx.inventory.reserve(ORDER, [line(A, 4)], any_shop.clock.now())
     async with any_shop.store.transaction() as tx:
-        assert await tx.inventory.reserve([line(A, 2)], any_shop.clock.now()) == {"A"}
+        assert await tx.inventory.reserve(ORDER, [line(A, 2)], any_shop.clock.now()) == {"A"}
 
 
 async def test_reserved_units_are_given_back_or_handed_over(any_shop: Shop) -> None:
     await any_shop.sell("A", units=5)
     async with any_shop.store.transaction() as tx:
-        await tx.inventory.reserve([line(A, 4)], any_shop.clock.now())
+        await tx.inventory.reserve(ORDER, [line(A, 4)], any_shop.clock.now())
 
     async with any_shop.store.transaction() as tx:
-        await tx.inventory.release([line(A, 1)], any_shop.clock.now())
-        await tx.inventory.consume([line(A, 3)], any_shop.clock.now())
+        await tx.inventory.release(ORDER, [line(A, 1)], any_shop.clock.now())
+        await tx.inventory.consume(ORDER, [line(A, 3)], any_shop.clock.now())
 
     assert await any_shop.units("A") == (2, 0)
 
@@ -110,7 +111,7 @@ async def test_more_cannot_be_handed_over_than_is_reserved(any_shop: Shop) -> No
 
     with pytest.raises(Exception, match="stock"):
         async with any_shop.store.transaction() as tx:
-            await tx.inventory.consume([line(A, 1)], any_shop.clock.now())
+            await tx.inventory.consume(ORDER, [line(A, 1)], any_shop.clock.now())
 
     assert await any_shop.units("A") == (5, 0)
 
@@ -120,7 +121,7 @@ async def test_fifty_buyers_of_ten_units_sell_exactly_ten(any_shop: Shop) -> Non
 
     async def buy() -> frozenset[Sku]:
         async with any_shop.store.transaction() as tx:
-            return await tx.inventory.reserve([line(A, 1)], any_shop.clock.now())
+            return await tx.inventory.reserve(ORDER, [line(A, 1)], any_shop.clock.now())
 
     short = await asyncio.gather(*(buy() for _ in range(50)))
 
@@ -134,7 +135,7 @@ async def test_orders_of_the_same_products_the_other_way_round_do_not_block(any_
 
     async def buy(*skus: Sku) -> frozenset[Sku]:
         async with any_shop.store.transaction() as tx:
-            return await tx.inventory.reserve([line(sku, 1) for sku in skus], any_shop.clock.now())
+            return await tx.inventory.reserve(ORDER, [line(sku, 1) for sku in skus], any_shop.clock.now())
 
     short = await asyncio.gather(*(buy(A, B) if n % 2 else buy(B, A) for n in range(40)))
 

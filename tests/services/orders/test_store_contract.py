@@ -11,6 +11,7 @@ from servicekit.clock import uuid7
 from servicekit.outbox import LeaseLost
 from services.orders.model import (
     Attempt,
+    Closing,
     Money,
     Order,
     OrderId,
@@ -28,6 +29,7 @@ from tests.services.orders.fakes import FINGERPRINT, OTHER_FINGERPRINT
 from tests.services.orders.shop import PRICE, Shop
 
 A, B = Sku("A"), Sku("B")
+DECLINED = Closing(OrderState.REJECTED, "CARD_DECLINED")
 
 
 class Undone(Exception):
@@ -77,10 +79,10 @@ async def test_an_order_moves_from_the_state_it_is_in(any_shop: Shop) -> None:
     kept = order(any_shop)
     await keep(any_shop, kept)
     any_shop.clock.advance(1)
-    authorized = kept.authorized(PaymentId(uuid7()), any_shop.clock.now())
+    authorized = kept.authorized([PaymentId(uuid7())], any_shop.clock.now())
 
     async with any_shop.store.transaction() as tx:
-        await tx.orders.move(kept.state, authorized)
+        await tx.orders.move(authorized)
 
     assert await any_shop.store.orders.get(kept.id) == authorized
 
@@ -89,13 +91,13 @@ async def test_an_order_that_moved_on_is_not_moved_back(any_shop: Shop) -> None:
     await any_shop.sell("A")
     kept = order(any_shop)
     await keep(any_shop, kept)
-    rejected = kept.rejected("CARD_DECLINED", None, any_shop.clock.now())
+    rejected = kept.closed(DECLINED, any_shop.clock.now())
     async with any_shop.store.transaction() as tx:
-        await tx.orders.move(kept.state, rejected)
+        await tx.orders.move(rejected)
 
     with pytest.raises(OrderMoved):
         async with any_shop.store.transaction() as tx:
-            await tx.orders.move(kept.state, kept.authorized(PaymentId(uuid7()), any_shop.clock.now()))
+            await tx.orders.move(kept.authorized([PaymentId(uuid7())], any_shop.clock.now()))
 
     assert await any_shop.store.orders.get(kept.id) == rejected
 
@@ -119,17 +121,18 @@ async def test_orders_are_paged_newest_first_by_buyer_and_state(any_shop: Shop) 
     assert await orders.page(None, OrderState.COMPLETED, None, 9) == []
 
 
-async def test_settled_orders_are_found_among_others(any_shop: Shop) -> None:
+async def test_orders_that_moved_are_found_among_others(any_shop: Shop) -> None:
     await any_shop.sell("A")
     kept, other = order(any_shop), order(any_shop)
     await keep(any_shop, kept, other)
-    rejected = kept.rejected("CARD_DECLINED", None, any_shop.clock.now())
+    rejected = kept.closed(DECLINED, any_shop.clock.now())
     async with any_shop.store.transaction() as tx:
-        await tx.orders.move(kept.state, rejected)
+        await tx.orders.move(rejected)
 
-    found = await any_shop.store.orders.settled_among([other.id, kept.id, OrderId(uuid7())])
+    found = await any_shop.store.orders.moved_among({other.id: 1, kept.id: 1, OrderId(uuid7()): 1})
 
     assert found == [rejected]
+    assert await any_shop.store.orders.moved_among({kept.id: 2}) == []
 
 
 async def test_a_name_is_claimed_once_by_caller_operation_and_key(any_shop: Shop) -> None:
@@ -159,7 +162,7 @@ async def test_a_transaction_that_raises_leaves_nothing(any_shop: Shop) -> None:
         await tx.products.add(Product(B, "One B", PRICE, 0, any_shop.clock.now()))
         await tx.orders.add(kept)
         await tx.errands.add(kept.id)
-        await tx.inventory.reserve(kept.lines, any_shop.clock.now())
+        await tx.inventory.reserve(kept.id, kept.lines, any_shop.clock.now())
         raise Undone
 
     with pytest.raises(Undone):

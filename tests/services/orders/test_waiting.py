@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from servicekit.clock import uuid7
 from servicekit.errors import StoreUnavailable
 from services.orders.model import Basket, Order, OrderId, OrderState
-from services.orders.usecases import Ordering, Settlements
+from services.orders.usecases import Answering, Changes
 from tests.services.orders.fakes import ALICE, FINGERPRINT, basket, called_by
 from tests.services.orders.shop import Shop
 
@@ -59,11 +58,11 @@ async def test_a_call_is_answered_500_ms_before_its_deadline(stocked: Shop) -> N
 
 
 async def test_what_another_replica_settles_is_seen_in_the_store(stocked: Shop) -> None:
-    elsewhere = Settlements(stocked.clock)
+    elsewhere = Changes(stocked.clock)
     async with asyncio.TaskGroup() as group:
         placing = group.create_task(place_and_wait(stocked, basket(("A", 1))))
         await until_waiting(stocked)
-        here, stocked.settlements = stocked.settlements, elsewhere
+        here, stocked.changes = stocked.changes, elsewhere
         await stocked.work()
         assert not placing.done()
 
@@ -77,13 +76,13 @@ async def test_a_process_that_stops_answers_with_the_state_reached(stocked: Shop
         placing = group.create_task(place_and_wait(stocked, basket(("A", 1))))
         await until_waiting(stocked)
 
-        stocked.settlements.release()
+        stocked.changes.release()
 
     assert placing.result().state is OrderState.PENDING
 
 
 async def test_nobody_waits_in_a_process_that_has_stopped(stocked: Shop) -> None:
-    stocked.settlements.release()
+    stocked.changes.release()
 
     order = await place_and_wait(stocked, basket(("A", 1)))
 
@@ -107,7 +106,7 @@ async def test_a_call_that_is_given_up_leaves_no_trace(stocked: Shop) -> None:
 
         placing.cancel()
 
-    assert not stocked.settlements.awaited
+    assert not stocked.changes.awaited
 
 
 class AwayOrders:
@@ -119,7 +118,8 @@ class AwayOrders:
 
 async def test_an_accepted_order_is_answered_even_if_the_store_goes_away(stocked: Shop) -> None:
     store: Any = SimpleNamespace(transaction=stocked.store.transaction, orders=AwayOrders())
-    ordering = Ordering(store, stocked.settlements, stocked.signals, stocked.clock, uuid7)
+    stocked.answering = Answering(store, stocked.changes, stocked.signals, stocked.clock)
+    ordering = stocked.ordering_on(store)
 
     with called_by(ALICE, deadline=stocked.clock.monotonic()):
         order = await ordering.place(basket(("A", 1)), FINGERPRINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +14,15 @@ from servicekit.outbox import Outbox
 from servicekit.postgres import Database
 from services.orders.model import Order, OrderId, OrderState
 from services.orders.store.postgres import PostgresStore
-from services.orders.usecases import Ordering, Settlements, Settling
-from services.orders.workers import LOOK_SECONDS, SettlementLook, SettlingWorker
+from services.orders.usecases import Answering, Changes, Ordering, Permits, Settling
+from services.orders.workers import LOOK_SECONDS, Rounds, SettlingWorker
 from tests.services.orders.fakes import (
     ALICE,
     FINGERPRINT,
     UNKNOWN_ONCE,
+    FakeFlags,
     FakePayments,
+    FakeTills,
     SeenSignals,
     basket,
     called_by,
@@ -34,14 +36,16 @@ class Replica:
     def __init__(self, database: Database) -> None:
         self.clock = SystemClock()
         self.payments = FakePayments()
-        self.settlements = Settlements(self.clock)
+        self.changes = Changes(self.clock)
         self.stop = asyncio.Event()
         outbox = Outbox(database, self.clock, uuid7)
         self.store = PostgresStore(database, outbox)
-        self.ordering = Ordering(self.store, self.settlements, SeenSignals(), self.clock, uuid7)
-        settling = Settling(self.store, self.payments, self.settlements, SeenSignals(), self.clock)
-        self.worker = SettlingWorker(outbox, settling, self.settlements)
-        self.look = SettlementLook(self.settlements, self.store, self.clock)
+        answering = Answering(self.store, self.changes, SeenSignals(), self.clock)
+        permits = Permits(FakeFlags(), FakeTills())
+        self.ordering = Ordering(self.store, answering, permits, SeenSignals(), self.clock, uuid7)
+        settling = Settling(self.store, self.payments, self.changes, SeenSignals(), self.clock)
+        self.worker = SettlingWorker(outbox, settling, self.changes)
+        self.look = Rounds("changes", LOOK_SECONDS, lambda: self.changes.look(self.store), self.clock)
 
     async def place(self, card: str = "pm_card_visa") -> Order:
         with called_by(ALICE, deadline=self.clock.monotonic() + 10):
@@ -97,7 +101,7 @@ async def test_a_worker_that_stops_lets_its_callers_go(stored_shop: Shop, databa
 
     async with asyncio.TaskGroup() as group:
         placing = group.create_task(replica.place())
-        while not replica.settlements.awaited:
+        while not replica.changes.awaited:
             await asyncio.sleep(0.001)
         await replica.worker.run(replica.stop)
 
@@ -111,24 +115,26 @@ class AwayAtFirst:
         self._shop = shop
         self._is_away = True
 
-    async def settled_among(self, order_ids: Sequence[OrderId]) -> list[Order]:
+    async def moved_among(self, seen: Mapping[OrderId, int]) -> list[Order]:
         if self._is_away:
             self._is_away = False
             raise StoreUnavailable("away")
-        return await self._shop.store.orders.settled_among(order_ids)
+        return await self._shop.store.orders.moved_among(seen)
 
 
 async def test_the_look_finds_what_another_replica_settled_also_after_an_outage(shop: Shop) -> None:
     await shop.sell("A")
     clock = ManualClock()
-    settlements, stop = Settlements(clock), asyncio.Event()
+    changes, stop = Changes(clock), asyncio.Event()
     order = await shop.place(basket(("A", 1)))
     await shop.work()
     store: Any = SimpleNamespace(orders=AwayAtFirst(shop))
 
     async with asyncio.TaskGroup() as group:
-        looking = group.create_task(SettlementLook(settlements, store, clock).run(stop))
-        waiting = group.create_task(settlements.of(order.id, 60))
+        looking = group.create_task(
+            Rounds("changes", LOOK_SECONDS, lambda: changes.look(store), clock).run(stop)
+        )
+        waiting = group.create_task(changes.after(order, 60))
         for _ in range(2):
             while clock.sleepers < 2:
                 await asyncio.sleep(0)

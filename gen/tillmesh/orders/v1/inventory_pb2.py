@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tillmesh.options.v1 import options_pb2 as tillmesh_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tillmesh/orders/v1/inventory.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tillmesh/options/v1/options.proto\"{\n\x05Stock\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x0f\n\x07on_hand\x18\x02 \x01(\x05\x12\x10\n\x08reserved\x18\x03 \x01(\x05\x12\x11\n\tavailable\x18\x04 \x01(\x05\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1e\n\x0fGetStockRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\"<\n\x10GetStockResponse\x12(\n\x05stock\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Stock\"/\n\x0eRestockRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\";\n\x0fRestockResponse\x12(\n\x05stock\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Stock2\xaa\x02\n\x10InventoryService\x12\x85\x01\n\x08GetStock\x12#.tillmesh.orders.v1.GetStockRequest\x1a$.tillmesh.orders.v1.GetStockResponse\".\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02\x1c\x12\x13/v1/inventory/{sku}b\x05stock\x12\x8d\x01\n\x07Restock\x12\".tillmesh.orders.v1.RestockRequest\x1a#.tillmesh.orders.v1.RestockResponse\"9\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x02\x82\xd3\xe4\x93\x02\'\"\x1b/v1/inventory/{sku}:restock:\x01*b\x05stockb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tillmesh/orders/v1/inventory.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tillmesh/options/v1/options.proto\"\xa2\x01\n\x05Stock\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x0f\n\x07on_hand\x18\x02 \x01(\x05\x12\x10\n\x08reserved\x18\x03 \x01(\x05\x12\x11\n\tavailable\x18\x04 \x01(\x05\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rlow_threshold\x18\x06 \x01(\x05\x12\x0e\n\x06is_low\x18\x07 \x01(\x08\"\x1e\n\x0fGetStockRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\"<\n\x10GetStockResponse\x12(\n\x05stock\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Stock\"/\n\x0eRestockRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\";\n\x0fRestockResponse\x12(\n\x05stock\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Stock\"A\n\x1bSetLowStockThresholdRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x15\n\rlow_threshold\x18\x02 \x01(\x05\"H\n\x1cSetLowStockThresholdResponse\x12(\n\x05stock\x18\x01 \x01(\x0b\x32\x19.tillmesh.orders.v1.Stock\"\xde\x01\n\rStockMovement\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x37\n\x06reason\x18\x02 \x01(\x0e\x32\'.tillmesh.orders.v1.StockMovementReason\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x0f\n\x07on_hand\x18\x04 \x01(\x05\x12\x10\n\x08reserved\x18\x05 \x01(\x05\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x07 \x01(\t\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x19ListStockMovementsRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x1aListStockMovementsResponse\x12\x34\n\tmovements\x18\x01 \x03(\x0b\x32!.tillmesh.orders.v1.StockMovement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xc9\x01\n\x13StockMovementReason\x12%\n!STOCK_MOVEMENT_REASON_UNSPECIFIED\x10\x00\x12#\n\x1fSTOCK_MOVEMENT_REASON_DELIVERED\x10\x01\x12\"\n\x1eSTOCK_MOVEMENT_REASON_RESERVED\x10\x02\x12\"\n\x1eSTOCK_MOVEMENT_REASON_RELEASED\x10\x03\x12\x1e\n\x1aSTOCK_MOVEMENT_REASON_SOLD\x10\x04\x32\x9a\x05\n\x10InventoryService\x12\x85\x01\n\x08GetStock\x12#.tillmesh.orders.v1.GetStockRequest\x1a$.tillmesh.orders.v1.GetStockResponse\".\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02\x1c\x12\x13/v1/inventory/{sku}b\x05stock\x12\x8d\x01\n\x07Restock\x12\".tillmesh.orders.v1.RestockRequest\x1a#.tillmesh.orders.v1.RestockResponse\"9\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x02\x82\xd3\xe4\x93\x02\'\"\x1b/v1/inventory/{sku}:restock:\x01*b\x05stock\x12\xc4\x01\n\x14SetLowStockThreshold\x12/.tillmesh.orders.v1.SetLowStockThresholdRequest\x1a\x30.tillmesh.orders.v1.SetLowStockThresholdResponse\"I\x90\x02\x02\x8a\xb5\x18\x04\"\x02\x03\x05\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02\x34\"(/v1/inventory/{sku}:setLowStockThreshold:\x01*b\x05stock\x12\xa6\x01\n\x12ListStockMovements\x12-.tillmesh.orders.v1.ListStockMovementsRequest\x1a..tillmesh.orders.v1.ListStockMovementsResponse\"1\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/inventory/{sku}/movementsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,16 +38,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVENTORYSERVICE'].methods_by_name['GetStock']._serialized_options = b'\220\002\001\212\265\030\005\"\003\002\003\005\202\323\344\223\002\034\022\023/v1/inventory/{sku}b\005stock'
   _globals['_INVENTORYSERVICE'].methods_by_name['Restock']._loaded_options = None
   _globals['_INVENTORYSERVICE'].methods_by_name['Restock']._serialized_options = b'\212\265\030\004\"\002\003\005\220\265\030\002\202\323\344\223\002\'\"\033/v1/inventory/{sku}:restock:\001*b\005stock'
-  _globals['_STOCK']._serialized_start=156
-  _globals['_STOCK']._serialized_end=279
-  _globals['_GETSTOCKREQUEST']._serialized_start=281
-  _globals['_GETSTOCKREQUEST']._serialized_end=311
-  _globals['_GETSTOCKRESPONSE']._serialized_start=313
-  _globals['_GETSTOCKRESPONSE']._serialized_end=373
-  _globals['_RESTOCKREQUEST']._serialized_start=375
-  _globals['_RESTOCKREQUEST']._serialized_end=422
-  _globals['_RESTOCKRESPONSE']._serialized_start=424
-  _globals['_RESTOCKRESPONSE']._serialized_end=483
-  _globals['_INVENTORYSERVICE']._serialized_start=486
-  _globals['_INVENTORYSERVICE']._serialized_end=784
+  _globals['_INVENTORYSERVICE'].methods_by_name['SetLowStockThreshold']._loaded_options = None
+  _globals['_INVENTORYSERVICE'].methods_by_name['SetLowStockThreshold']._serialized_options = b'\220\002\002\212\265\030\004\"\002\003\005\220\265\030\001\202\323\344\223\0024\"(/v1/inventory/{sku}:setLowStockThreshold:\001*b\005stock'
+  _globals['_INVENTORYSERVICE'].methods_by_name['ListStockMovements']._loaded_options = None
+  _globals['_INVENTORYSERVICE'].methods_by_name['ListStockMovements']._serialized_options = b'\220\002\001\212\265\030\005\"\003\002\003\005\202\323\344\223\002\037\022\035/v1/inventory/{sku}/movements'
+  _globals['_STOCKMOVEMENTREASON']._serialized_start=1082
+  _globals['_STOCKMOVEMENTREASON']._serialized_end=1283
+  _globals['_STOCK']._serialized_start=157
+  _globals['_STOCK']._serialized_end=319
+  _globals['_GETSTOCKREQUEST']._serialized_start=321
+  _globals['_GETSTOCKREQUEST']._serialized_end=351
+  _globals['_GETSTOCKRESPONSE']._serialized_start=353
+  _globals['_GETSTOCKRESPONSE']._serialized_end=413
+  _globals['_RESTOCKREQUEST']._serialized_start=415
+  _globals['_RESTOCKREQUEST']._serialized_end=462
+  _globals['_RESTOCKRESPONSE']._serialized_start=464
+  _globals['_RESTOCKRESPONSE']._serialized_end=523
+  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_start=525
+  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_end=590
+  _globals['_SETLOWSTOCKTHRESHOLDRESPONSE']._serialized_start=592
+  _globals['_SETLOWSTOCKTHRESHOLDRESPONSE']._serialized_end=664
+  _globals['_STOCKMOVEMENT']._serialized_start=667
+  _globals['_STOCKMOVEMENT']._serialized_end=889
+  _globals['_LISTSTOCKMOVEMENTSREQUEST']._serialized_start=891
+  _globals['_LISTSTOCKMOVEMENTSREQUEST']._serialized_end=970
+  _globals['_LISTSTOCKMOVEMENTSRESPONSE']._serialized_start=972
+  _globals['_LISTSTOCKMOVEMENTSRESPONSE']._serialized_end=1079
+  _globals['_INVENTORYSERVICE']._serialized_start=1286
+  _globals['_INVENTORYSERVICE']._serialized_end=1952
 # @@protoc_insertion_point(module_scope)

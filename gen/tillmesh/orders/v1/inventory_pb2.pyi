@@ -3,9 +3,12 @@
 isort:skip_file
 How much of it the shop has."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +19,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _StockMovementReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StockMovementReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StockMovementReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STOCK_MOVEMENT_REASON_UNSPECIFIED: _StockMovementReason.ValueType  # 0
+    """Not stated."""
+    STOCK_MOVEMENT_REASON_DELIVERED: _StockMovementReason.ValueType  # 1
+    """Units arrived."""
+    STOCK_MOVEMENT_REASON_RESERVED: _StockMovementReason.ValueType  # 2
+    """Units were promised to an order."""
+    STOCK_MOVEMENT_REASON_RELEASED: _StockMovementReason.ValueType  # 3
+    """Units that were promised can be sold again."""
+    STOCK_MOVEMENT_REASON_SOLD: _StockMovementReason.ValueType  # 4
+    """Units that were promised left the shop."""
+
+class StockMovementReason(_StockMovementReason, metaclass=_StockMovementReasonEnumTypeWrapper):
+    """Why a stock changed."""
+
+STOCK_MOVEMENT_REASON_UNSPECIFIED: StockMovementReason.ValueType  # 0
+"""Not stated."""
+STOCK_MOVEMENT_REASON_DELIVERED: StockMovementReason.ValueType  # 1
+"""Units arrived."""
+STOCK_MOVEMENT_REASON_RESERVED: StockMovementReason.ValueType  # 2
+"""Units were promised to an order."""
+STOCK_MOVEMENT_REASON_RELEASED: StockMovementReason.ValueType  # 3
+"""Units that were promised can be sold again."""
+STOCK_MOVEMENT_REASON_SOLD: StockMovementReason.ValueType  # 4
+"""Units that were promised left the shop."""
+Global___StockMovementReason: _TypeAlias = StockMovementReason  # noqa: Y015
 
 @_typing.final
 class Stock(_message.Message):
@@ -28,6 +63,8 @@ class Stock(_message.Message):
     RESERVED_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    LOW_THRESHOLD_FIELD_NUMBER: _builtins.int
+    IS_LOW_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """The product's SKU."""
     on_hand: _builtins.int
@@ -36,6 +73,10 @@ class Stock(_message.Message):
     """Units promised to open orders."""
     available: _builtins.int
     """Units that can be sold: on hand less reserved."""
+    low_threshold: _builtins.int
+    """The stock is low while fewer units are available; 0 means it never is."""
+    is_low: _builtins.bool
+    """True while somebody should order more."""
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When any of this last changed."""
@@ -48,10 +89,12 @@ class Stock(_message.Message):
         reserved: _builtins.int = ...,
         available: _builtins.int = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        low_threshold: _builtins.int = ...,
+        is_low: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "on_hand", b"on_hand", "reserved", b"reserved", "sku", b"sku", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "is_low", b"is_low", "low_threshold", b"low_threshold", "on_hand", b"on_hand", "reserved", b"reserved", "sku", b"sku", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,3 +195,163 @@ class RestockResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RestockResponse: _TypeAlias = RestockResponse  # noqa: Y015
+
+@_typing.final
+class SetLowStockThresholdRequest(_message.Message):
+    """From which point on a stock is low."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    LOW_THRESHOLD_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The product's SKU."""
+    low_threshold: _builtins.int
+    """Units; 0 means never."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        low_threshold: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["low_threshold", b"low_threshold", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLowStockThresholdRequest: _TypeAlias = SetLowStockThresholdRequest  # noqa: Y015
+
+@_typing.final
+class SetLowStockThresholdResponse(_message.Message):
+    """The stock with its threshold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOCK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stock(self) -> Global___Stock:
+        """The stock."""
+
+    def __init__(
+        self,
+        *,
+        stock: Global___Stock | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stock", b"stock"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stock", b"stock"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLowStockThresholdResponse: _TypeAlias = SetLowStockThresholdResponse  # noqa: Y015
+
+@_typing.final
+class StockMovement(_message.Message):
+    """One change of the stock of one product, and the stock right after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    ON_HAND_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Counts up from 1 within the product, without gaps."""
+    reason: Global___StockMovementReason.ValueType
+    """Why it changed."""
+    quantity: _builtins.int
+    """Units, above zero."""
+    on_hand: _builtins.int
+    """Units in the shop after it."""
+    reserved: _builtins.int
+    """Units promised to open orders after it."""
+    order_id: _builtins.str
+    """The order whose units they are; empty for a delivery."""
+    delivery_id: _builtins.str
+    """The delivery; empty for an order's units."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it changed."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        reason: Global___StockMovementReason.ValueType = ...,
+        quantity: _builtins.int = ...,
+        on_hand: _builtins.int = ...,
+        reserved: _builtins.int = ...,
+        order_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "number", b"number", "on_hand", b"on_hand", "order_id", b"order_id", "quantity", b"quantity", "reason", b"reason", "reserved", b"reserved", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StockMovement: _TypeAlias = StockMovement  # noqa: Y015
+
+@_typing.final
+class ListStockMovementsRequest(_message.Message):
+    """Whose changes to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The product's SKU."""
+    page_size: _builtins.int
+    """1 to 1,000; unset means 50."""
+    page_token: _builtins.str
+    """`nextPageToken` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStockMovementsRequest: _TypeAlias = ListStockMovementsRequest  # noqa: Y015
+
+@_typing.final
+class ListStockMovementsResponse(_message.Message):
+    """A page of changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Set while there is another page."""
+    @_builtins.property
+    def movements(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockMovement]:
+        """The changes of this page."""
+
+    def __init__(
+        self,
+        *,
+        movements: _abc.Iterable[Global___StockMovement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["movements", b"movements", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStockMovementsResponse: _TypeAlias = ListStockMovementsResponse  # noqa: Y015

@@ -45,6 +45,16 @@ class InventoryServiceStub:
                 request_serializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.RestockRequest.SerializeToString,
                 response_deserializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.RestockResponse.FromString,
                 _registered_method=True)
+        self.SetLowStockThreshold = channel.unary_unary(
+                '/tillmesh.orders.v1.InventoryService/SetLowStockThreshold',
+                request_serializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.SetLowStockThresholdRequest.SerializeToString,
+                response_deserializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.SetLowStockThresholdResponse.FromString,
+                _registered_method=True)
+        self.ListStockMovements = channel.unary_unary(
+                '/tillmesh.orders.v1.InventoryService/ListStockMovements',
+                request_serializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.ListStockMovementsRequest.SerializeToString,
+                response_deserializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.ListStockMovementsResponse.FromString,
+                _registered_method=True)
 
 
 class InventoryServiceServicer:
@@ -65,6 +75,20 @@ class InventoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetLowStockThreshold(self, request, context):
+        """Says from which point on the stock of one product is low.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStockMovements(self, request, context):
+        """Everything that ever changed the stock of one product, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InventoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +101,16 @@ def add_InventoryServiceServicer_to_server(servicer, server):
                     servicer.Restock,
                     request_deserializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.RestockRequest.FromString,
                     response_serializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.RestockResponse.SerializeToString,
+            ),
+            'SetLowStockThreshold': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLowStockThreshold,
+                    request_deserializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.SetLowStockThresholdRequest.FromString,
+                    response_serializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.SetLowStockThresholdResponse.SerializeToString,
+            ),
+            'ListStockMovements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStockMovements,
+                    request_deserializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.ListStockMovementsRequest.FromString,
+                    response_serializer=tillmesh_dot_orders_dot_v1_dot_inventory__pb2.ListStockMovementsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +168,60 @@ class InventoryService:
             '/tillmesh.orders.v1.InventoryService/Restock',
             tillmesh_dot_orders_dot_v1_dot_inventory__pb2.RestockRequest.SerializeToString,
             tillmesh_dot_orders_dot_v1_dot_inventory__pb2.RestockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLowStockThreshold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tillmesh.orders.v1.InventoryService/SetLowStockThreshold',
+            tillmesh_dot_orders_dot_v1_dot_inventory__pb2.SetLowStockThresholdRequest.SerializeToString,
+            tillmesh_dot_orders_dot_v1_dot_inventory__pb2.SetLowStockThresholdResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStockMovements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tillmesh.orders.v1.InventoryService/ListStockMovements',
+            tillmesh_dot_orders_dot_v1_dot_inventory__pb2.ListStockMovementsRequest.SerializeToString,
+            tillmesh_dot_orders_dot_v1_dot_inventory__pb2.ListStockMovementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class InventoryServiceStub:
     """The stock of one product."""
     Restock: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.RestockRequest, _inventory_pb2.RestockResponse]
     """Adds delivered units to the stock of one product."""
+    SetLowStockThreshold: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.SetLowStockThresholdRequest, _inventory_pb2.SetLowStockThresholdResponse]
+    """Says from which point on the stock of one product is low."""
+    ListStockMovements: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.ListStockMovementsRequest, _inventory_pb2.ListStockMovementsResponse]
+    """Everything that ever changed the stock of one product, newest first."""
 
 @_typing.type_check_only
 class InventoryServiceAsyncStub(InventoryServiceStub):
@@ -47,6 +51,10 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
     """The stock of one product."""
     Restock: _aio.UnaryUnaryMultiCallable[_inventory_pb2.RestockRequest, _inventory_pb2.RestockResponse]  # type: ignore[assignment]
     """Adds delivered units to the stock of one product."""
+    SetLowStockThreshold: _aio.UnaryUnaryMultiCallable[_inventory_pb2.SetLowStockThresholdRequest, _inventory_pb2.SetLowStockThresholdResponse]  # type: ignore[assignment]
+    """Says from which point on the stock of one product is low."""
+    ListStockMovements: _aio.UnaryUnaryMultiCallable[_inventory_pb2.ListStockMovementsRequest, _inventory_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
+    """Everything that ever changed the stock of one product, newest first."""
 
 class InventoryServiceServicer:
     """Counts stock. `available` is never below zero, whoever buys at once."""
@@ -64,5 +72,19 @@ class InventoryServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_pb2.RestockResponse, _abc.Awaitable[_inventory_pb2.RestockResponse]]:
         """Adds delivered units to the stock of one product."""
+
+    def SetLowStockThreshold(
+        self,
+        request: _inventory_pb2.SetLowStockThresholdRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inventory_pb2.SetLowStockThresholdResponse, _abc.Awaitable[_inventory_pb2.SetLowStockThresholdResponse]]:
+        """Says from which point on the stock of one product is low."""
+
+    def ListStockMovements(
+        self,
+        request: _inventory_pb2.ListStockMovementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inventory_pb2.ListStockMovementsResponse, _abc.Awaitable[_inventory_pb2.ListStockMovementsResponse]]:
+        """Everything that ever changed the stock of one product, newest first."""
 
 def add_InventoryServiceServicer_to_server(servicer: InventoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

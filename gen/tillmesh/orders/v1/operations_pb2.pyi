@@ -35,7 +35,7 @@ class DeadLetter(_message.Message):
     id: _builtins.str
     """UUIDv7."""
     kind: _builtins.str
-    """What was to be done, such as "authorize"."""
+    """What was to be done, such as "settle"."""
     order_id: _builtins.str
     """The order it belongs to."""
     failure: _builtins.str

@@ -59,7 +59,8 @@ class DeadLettersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetter(self, request, context):
-        """Puts a dead letter back to work.
+        """Puts a dead letter back to work, with all its attempts before it.
+        Fails with NOT_FOUND `DEAD_LETTER_NOT_FOUND` once it was replayed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

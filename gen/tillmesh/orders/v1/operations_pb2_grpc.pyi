@@ -36,7 +36,9 @@ class DeadLettersServiceStub:
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListDeadLettersRequest, _operations_pb2.ListDeadLettersResponse]
     """Lists dead letters, oldest first."""
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLetterRequest, _operations_pb2.ReplayDeadLetterResponse]
-    """Puts a dead letter back to work."""
+    """Puts a dead letter back to work, with all its attempts before it.
+    Fails with NOT_FOUND `DEAD_LETTER_NOT_FOUND` once it was replayed.
+    """
 
 @_typing.type_check_only
 class DeadLettersServiceAsyncStub(DeadLettersServiceStub):
@@ -46,7 +48,9 @@ class DeadLettersServiceAsyncStub(DeadLettersServiceStub):
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListDeadLettersRequest, _operations_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Lists dead letters, oldest first."""
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLetterRequest, _operations_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
-    """Puts a dead letter back to work."""
+    """Puts a dead letter back to work, with all its attempts before it.
+    Fails with NOT_FOUND `DEAD_LETTER_NOT_FOUND` once it was replayed.
+    """
 
 class DeadLettersServiceServicer:
     """Shows work that gave up after many tries, and starts it again."""
@@ -63,7 +67,9 @@ class DeadLettersServiceServicer:
         request: _operations_pb2.ReplayDeadLetterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ReplayDeadLetterResponse, _abc.Awaitable[_operations_pb2.ReplayDeadLetterResponse]]:
-        """Puts a dead letter back to work."""
+        """Puts a dead letter back to work, with all its attempts before it.
+        Fails with NOT_FOUND `DEAD_LETTER_NOT_FOUND` once it was replayed.
+        """
 
 def add_DeadLettersServiceServicer_to_server(servicer: DeadLettersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -116,7 +116,7 @@ class Order(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When its state last changed."""
+        """When its last event happened."""
 
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderPayment]:
@@ -651,7 +651,11 @@ class WatchOrderResponse(_message.Message):
     sequence: _builtins.int
     """The event's number within its order, counting up from 1 without gaps."""
     event: _builtins.str
-    """What happened, such as "order_authorized"."""
+    """What happened: "order_created", "age_check_awaited", "age_verified", "order_authorized",
+    "order_completed", "payment_refused", "cancellation_requested", "reservation_expired",
+    "order_rejected", "order_cancelled", "refund_requested", "order_partially_refunded" or
+    "order_refunded".
+    """
     @_builtins.property
     def order(self) -> Global___Order:
         """The order after the event."""
@@ -688,7 +692,9 @@ class VerifyAgeRequest(_message.Message):
     id: _builtins.str
     """The order's id."""
     method: _builtins.str
-    """What was looked at, such as "identity_card"."""
+    """What was looked at: "identity_card", "passport", "driving_licence", "residence_permit",
+    "digital_identity" or "visual_check" (the buyer is plainly older).
+    """
     minimum_age_met: _builtins.bool
     """True if the buyer has the age that the order needs."""
     def __init__(

@@ -79,10 +79,16 @@ class OrdersServiceServicer:
     def CreateOrder(self, request, context):
         """Creates an order and waits for it to settle. Answers when it is settled, or
         500 ms before the deadline with the state it has reached; it goes on by itself
-        and can be watched or fetched. A payment that is declined is an outcome: the
-        answer is an order in state REJECTED.
-        Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK`,
+        and can be watched or fetched. An order with restricted items is answered at once
+        in state AWAITING_AGE_CHECK: nobody is asked for money before the buyer's age was
+        checked. A payment that is declined is an outcome: the answer is an order in state
+        REJECTED. With several tenders one that is declined lets go of the others. Whatever
+        is not settled 15 minutes after it was accepted is called off.
+        Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK` or
+        `SPLIT_PAYMENTS_OFF`, PERMISSION_DENIED `NEEDS_STAFF` (cash, or a till),
+        INVALID_ARGUMENT `TENDERS_DO_NOT_ADD_UP` or `CURRENCY_MISMATCH`,
         ABORTED `IDEMPOTENCY_KEY_IN_FLIGHT` or INVALID_ARGUMENT; then nothing is kept.
+        Repeating a key answers what the first call did, or further on if that was still open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,29 +109,40 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Cancels an order that is not completed: stock and money go back.
+        """Cancels an order that is not completed: money goes back, then stock. Answers when
+        both are, or 500 ms before the deadline with the state reached. Buyers cancel their
+        own orders, the staff any. An order that is about to end otherwise ends so.
+        Fails with FAILED_PRECONDITION `ORDER_SETTLED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefundOrder(self, request, context):
-        """Pays back a completed order, whole or in part.
+        """Pays back a completed order, whole or in part, to the tenders it was paid with, the
+        first before the next. Answers when the money is back, or 500 ms before the deadline.
+        Fails with FAILED_PRECONDITION `ORDER_NOT_COMPLETED`, INVALID_ARGUMENT
+        `REFUND_TOO_LARGE` for more than was paid and is neither back nor promised, or
+        `CURRENCY_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrder(self, request, context):
-        """Follows one order: its state now, then each change, until it is settled.
+        """Follows one order: its events so far, then each as it happens, until the order is
+        settled. After a break go on with the last `sequence` seen. An order that waits for
+        an age check may be followed for as long as that takes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyAge(self, request, context):
-        """Records that the buyer's age was checked. A refusal is an outcome: the order is
-        REJECTED. The birth date is never asked for and never kept.
+        """Records that the buyer's age was checked, by whom, how and when, for good. The order
+        then goes on, and is answered as `CreateOrder` would. A refusal is an outcome: the
+        order is REJECTED, `AGE_NOT_MET`. The birth date is never asked for and never kept.
+        Fails with FAILED_PRECONDITION `NO_AGE_CHECK_AWAITED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

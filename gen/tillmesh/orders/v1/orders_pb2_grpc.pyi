@@ -36,24 +36,44 @@ class OrdersServiceStub:
     CreateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CreateOrderRequest, _orders_pb2.CreateOrderResponse]
     """Creates an order and waits for it to settle. Answers when it is settled, or
     500 ms before the deadline with the state it has reached; it goes on by itself
-    and can be watched or fetched. A payment that is declined is an outcome: the
-    answer is an order in state REJECTED.
-    Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK`,
+    and can be watched or fetched. An order with restricted items is answered at once
+    in state AWAITING_AGE_CHECK: nobody is asked for money before the buyer's age was
+    checked. A payment that is declined is an outcome: the answer is an order in state
+    REJECTED. With several tenders one that is declined lets go of the others. Whatever
+    is not settled 15 minutes after it was accepted is called off.
+    Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK` or
+    `SPLIT_PAYMENTS_OFF`, PERMISSION_DENIED `NEEDS_STAFF` (cash, or a till),
+    INVALID_ARGUMENT `TENDERS_DO_NOT_ADD_UP` or `CURRENCY_MISMATCH`,
     ABORTED `IDEMPOTENCY_KEY_IN_FLIGHT` or INVALID_ARGUMENT; then nothing is kept.
+    Repeating a key answers what the first call did, or further on if that was still open.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
     """One order. Customers see their own; the staff see all."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]
     """Lists orders, newest first. Customers see their own; the staff see all."""
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]
-    """Cancels an order that is not completed: stock and money go back."""
+    """Cancels an order that is not completed: money goes back, then stock. Answers when
+    both are, or 500 ms before the deadline with the state reached. Buyers cancel their
+    own orders, the staff any. An order that is about to end otherwise ends so.
+    Fails with FAILED_PRECONDITION `ORDER_SETTLED`.
+    """
     RefundOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RefundOrderRequest, _orders_pb2.RefundOrderResponse]
-    """Pays back a completed order, whole or in part."""
+    """Pays back a completed order, whole or in part, to the tenders it was paid with, the
+    first before the next. Answers when the money is back, or 500 ms before the deadline.
+    Fails with FAILED_PRECONDITION `ORDER_NOT_COMPLETED`, INVALID_ARGUMENT
+    `REFUND_TOO_LARGE` for more than was paid and is neither back nor promised, or
+    `CURRENCY_MISMATCH`.
+    """
     WatchOrder: _grpc.UnaryStreamMultiCallable[_orders_pb2.WatchOrderRequest, _orders_pb2.WatchOrderResponse]
-    """Follows one order: its state now, then each change, until it is settled."""
+    """Follows one order: its events so far, then each as it happens, until the order is
+    settled. After a break go on with the last `sequence` seen. An order that waits for
+    an age check may be followed for as long as that takes.
+    """
     VerifyAge: _grpc.UnaryUnaryMultiCallable[_orders_pb2.VerifyAgeRequest, _orders_pb2.VerifyAgeResponse]
-    """Records that the buyer's age was checked. A refusal is an outcome: the order is
-    REJECTED. The birth date is never asked for and never kept.
+    """Records that the buyer's age was checked, by whom, how and when, for good. The order
+    then goes on, and is answered as `CreateOrder` would. A refusal is an outcome: the
+    order is REJECTED, `AGE_NOT_MET`. The birth date is never asked for and never kept.
+    Fails with FAILED_PRECONDITION `NO_AGE_CHECK_AWAITED`.
     """
 
 @_typing.type_check_only
@@ -64,24 +84,44 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     CreateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CreateOrderRequest, _orders_pb2.CreateOrderResponse]  # type: ignore[assignment]
     """Creates an order and waits for it to settle. Answers when it is settled, or
     500 ms before the deadline with the state it has reached; it goes on by itself
-    and can be watched or fetched. A payment that is declined is an outcome: the
-    answer is an order in state REJECTED.
-    Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK`,
+    and can be watched or fetched. An order with restricted items is answered at once
+    in state AWAITING_AGE_CHECK: nobody is asked for money before the buyer's age was
+    checked. A payment that is declined is an outcome: the answer is an order in state
+    REJECTED. With several tenders one that is declined lets go of the others. Whatever
+    is not settled 15 minutes after it was accepted is called off.
+    Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK` or
+    `SPLIT_PAYMENTS_OFF`, PERMISSION_DENIED `NEEDS_STAFF` (cash, or a till),
+    INVALID_ARGUMENT `TENDERS_DO_NOT_ADD_UP` or `CURRENCY_MISMATCH`,
     ABORTED `IDEMPOTENCY_KEY_IN_FLIGHT` or INVALID_ARGUMENT; then nothing is kept.
+    Repeating a key answers what the first call did, or further on if that was still open.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     """One order. Customers see their own; the staff see all."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, newest first. Customers see their own; the staff see all."""
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]  # type: ignore[assignment]
-    """Cancels an order that is not completed: stock and money go back."""
+    """Cancels an order that is not completed: money goes back, then stock. Answers when
+    both are, or 500 ms before the deadline with the state reached. Buyers cancel their
+    own orders, the staff any. An order that is about to end otherwise ends so.
+    Fails with FAILED_PRECONDITION `ORDER_SETTLED`.
+    """
     RefundOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.RefundOrderRequest, _orders_pb2.RefundOrderResponse]  # type: ignore[assignment]
-    """Pays back a completed order, whole or in part."""
+    """Pays back a completed order, whole or in part, to the tenders it was paid with, the
+    first before the next. Answers when the money is back, or 500 ms before the deadline.
+    Fails with FAILED_PRECONDITION `ORDER_NOT_COMPLETED`, INVALID_ARGUMENT
+    `REFUND_TOO_LARGE` for more than was paid and is neither back nor promised, or
+    `CURRENCY_MISMATCH`.
+    """
     WatchOrder: _aio.UnaryStreamMultiCallable[_orders_pb2.WatchOrderRequest, _orders_pb2.WatchOrderResponse]  # type: ignore[assignment]
-    """Follows one order: its state now, then each change, until it is settled."""
+    """Follows one order: its events so far, then each as it happens, until the order is
+    settled. After a break go on with the last `sequence` seen. An order that waits for
+    an age check may be followed for as long as that takes.
+    """
     VerifyAge: _aio.UnaryUnaryMultiCallable[_orders_pb2.VerifyAgeRequest, _orders_pb2.VerifyAgeResponse]  # type: ignore[assignment]
-    """Records that the buyer's age was checked. A refusal is an outcome: the order is
-    REJECTED. The birth date is never asked for and never kept.
+    """Records that the buyer's age was checked, by whom, how and when, for good. The order
+    then goes on, and is answered as `CreateOrder` would. A refusal is an outcome: the
+    order is REJECTED, `AGE_NOT_MET`. The birth date is never asked for and never kept.
+    Fails with FAILED_PRECONDITION `NO_AGE_CHECK_AWAITED`.
     """
 
 class OrdersServiceServicer:
@@ -94,10 +134,16 @@ class OrdersServiceServicer:
     ) -> _typing.Union[_orders_pb2.CreateOrderResponse, _abc.Awaitable[_orders_pb2.CreateOrderResponse]]:
         """Creates an order and waits for it to settle. Answers when it is settled, or
         500 ms before the deadline with the state it has reached; it goes on by itself
-        and can be watched or fetched. A payment that is declined is an outcome: the
-        answer is an order in state REJECTED.
-        Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK`,
+        and can be watched or fetched. An order with restricted items is answered at once
+        in state AWAITING_AGE_CHECK: nobody is asked for money before the buyer's age was
+        checked. A payment that is declined is an outcome: the answer is an order in state
+        REJECTED. With several tenders one that is declined lets go of the others. Whatever
+        is not settled 15 minutes after it was accepted is called off.
+        Fails with NOT_FOUND `UNKNOWN_PRODUCT`, FAILED_PRECONDITION `OUT_OF_STOCK` or
+        `SPLIT_PAYMENTS_OFF`, PERMISSION_DENIED `NEEDS_STAFF` (cash, or a till),
+        INVALID_ARGUMENT `TENDERS_DO_NOT_ADD_UP` or `CURRENCY_MISMATCH`,
         ABORTED `IDEMPOTENCY_KEY_IN_FLIGHT` or INVALID_ARGUMENT; then nothing is kept.
+        Repeating a key answers what the first call did, or further on if that was still open.
         """
 
     def GetOrder(
@@ -119,29 +165,43 @@ class OrdersServiceServicer:
         request: _orders_pb2.CancelOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.CancelOrderResponse, _abc.Awaitable[_orders_pb2.CancelOrderResponse]]:
-        """Cancels an order that is not completed: stock and money go back."""
+        """Cancels an order that is not completed: money goes back, then stock. Answers when
+        both are, or 500 ms before the deadline with the state reached. Buyers cancel their
+        own orders, the staff any. An order that is about to end otherwise ends so.
+        Fails with FAILED_PRECONDITION `ORDER_SETTLED`.
+        """
 
     def RefundOrder(
         self,
         request: _orders_pb2.RefundOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.RefundOrderResponse, _abc.Awaitable[_orders_pb2.RefundOrderResponse]]:
-        """Pays back a completed order, whole or in part."""
+        """Pays back a completed order, whole or in part, to the tenders it was paid with, the
+        first before the next. Answers when the money is back, or 500 ms before the deadline.
+        Fails with FAILED_PRECONDITION `ORDER_NOT_COMPLETED`, INVALID_ARGUMENT
+        `REFUND_TOO_LARGE` for more than was paid and is neither back nor promised, or
+        `CURRENCY_MISMATCH`.
+        """
 
     def WatchOrder(
         self,
         request: _orders_pb2.WatchOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_orders_pb2.WatchOrderResponse], _abc.AsyncIterator[_orders_pb2.WatchOrderResponse]]:
-        """Follows one order: its state now, then each change, until it is settled."""
+        """Follows one order: its events so far, then each as it happens, until the order is
+        settled. After a break go on with the last `sequence` seen. An order that waits for
+        an age check may be followed for as long as that takes.
+        """
 
     def VerifyAge(
         self,
         request: _orders_pb2.VerifyAgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.VerifyAgeResponse, _abc.Awaitable[_orders_pb2.VerifyAgeResponse]]:
-        """Records that the buyer's age was checked. A refusal is an outcome: the order is
-        REJECTED. The birth date is never asked for and never kept.
+        """Records that the buyer's age was checked, by whom, how and when, for good. The order
+        then goes on, and is answered as `CreateOrder` would. A refusal is an outcome: the
+        order is REJECTED, `AGE_NOT_MET`. The birth date is never asked for and never kept.
+        Fails with FAILED_PRECONDITION `NO_AGE_CHECK_AWAITED`.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

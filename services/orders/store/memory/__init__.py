@@ -15,9 +15,11 @@ from dataclasses import replace
 from typing_extensions import override
 
 from servicekit.clock import Clock, MakeId
-from services.orders.model import Errand
+from services.orders.model import DeadLetter, Errand
 from services.orders.ports import Store, Transaction
+from services.orders.store.memory.age_checks import MemoryAgeChecks
 from services.orders.store.memory.attempts import MemoryAttempts
+from services.orders.store.memory.dead_letters import MemoryDeadLetters
 from services.orders.store.memory.errands import MemoryErrands
 from services.orders.store.memory.experiments import MemoryExposures
 from services.orders.store.memory.inventory import MemoryInventory
@@ -33,6 +35,8 @@ class _MemoryTransaction(Transaction):
         self.products = MemoryProducts(lambda: kept)
         self.inventory = MemoryInventory(lambda: kept)
         self.orders = MemoryOrders(lambda: kept)
+        self.age_checks = MemoryAgeChecks(lambda: kept)
+        self.dead_letters = MemoryDeadLetters(lambda: kept)
         self.attempts = MemoryAttempts(lambda: kept)
         self.errands = MemoryErrands(lambda: kept, make_id)
 
@@ -49,6 +53,8 @@ class MemoryStore(Store):
         self.products = MemoryProducts(lambda: self._kept)
         self.inventory = MemoryInventory(lambda: self._kept)
         self.orders = MemoryOrders(lambda: self._kept)
+        self.age_checks = MemoryAgeChecks(lambda: self._kept)
+        self.dead_letters = MemoryDeadLetters(lambda: self._kept)
         self.exposures = MemoryExposures(lambda: self._kept)
 
     @override
@@ -71,3 +77,10 @@ class MemoryStore(Store):
                 self._kept.errands[errand.id] = errand
                 self._kept.leased_until[errand.id] = now + self._lease_seconds
             return leased
+
+    async def bury(self, errand: Errand, failure: str) -> None:
+        """Keep an errand as dead, as the outbox of servicekit would."""
+        async with self._lock:
+            del self._kept.errands[errand.id]
+            letter = DeadLetter(errand.id, "settle", errand.order_id, failure, self._clock.now())
+            self._kept.dead_letters[errand.id] = letter, errand

@@ -23,5 +23,14 @@ class MemoryAttempts(Attempts):
         name = attempt.caller, attempt.operation, attempt.key
         earlier = self._kept().attempts.get(name)
         if earlier is None:
-            self._kept().attempts[name] = Outcome(attempt.fingerprint, made)
-        return earlier
+            self._kept().attempts[name] = Outcome(attempt.fingerprint, made), now
+            return None
+        return earlier[0]
+
+    @override
+    async def forget(self, before: datetime, limit: int) -> int:
+        attempts = self._kept().attempts
+        old = [name for name, (_, made_at) in attempts.items() if made_at < before][:limit]
+        for name in old:
+            del attempts[name]
+        return len(old)

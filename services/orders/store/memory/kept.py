@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.orders.model import (
+    AgeVerification,
+    DeadLetter,
     Delivery,
     DeliveryId,
     Errand,
     ErrandId,
+    Movement,
     Order,
+    OrderEvent,
     OrderId,
     Outcome,
     Product,
@@ -25,9 +30,13 @@ class Kept:
     products: dict[Sku, Product] = field(default_factory=dict)
     stock: dict[Sku, Stock] = field(default_factory=dict)
     deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    movements: dict[tuple[Sku, int], Movement] = field(default_factory=dict)
     orders: dict[OrderId, Order] = field(default_factory=dict)
-    attempts: dict[tuple[str, str, str], Outcome] = field(default_factory=dict)
+    events: dict[tuple[OrderId, int], OrderEvent] = field(default_factory=dict)
+    age_checks: dict[OrderId, AgeVerification] = field(default_factory=dict)
+    attempts: dict[tuple[str, str, str], tuple[Outcome, datetime]] = field(default_factory=dict)
     errands: dict[ErrandId, Errand] = field(default_factory=dict)
+    dead_letters: dict[ErrandId, tuple[DeadLetter, Errand]] = field(default_factory=dict)
     leased_until: dict[ErrandId, float] = field(default_factory=dict)
 
     def copy(self) -> Kept:

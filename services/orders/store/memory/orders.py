@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from typing_extensions import override
 
-from services.orders.model import Order, OrderId, OrderState
+from services.orders.model import Order, OrderEvent, OrderId, OrderState
 from services.orders.ports import OrderMoved, Orders
 from services.orders.store.memory.kept import Kept
 
@@ -19,18 +20,22 @@ class MemoryOrders(Orders):
 
     @override
     async def add(self, order: Order) -> None:
-        self._kept().orders[order.id] = order
+        self._keep(order)
 
     @override
     async def get(self, order_id: OrderId) -> Order | None:
         return self._kept().orders.get(order_id)
 
     @override
-    async def move(self, came_from: OrderState, order: Order) -> None:
+    async def lock(self, order_id: OrderId) -> Order | None:
+        return await self.get(order_id)
+
+    @override
+    async def move(self, order: Order) -> None:
         stored = self._kept().orders.get(order.id)
-        if stored is None or stored.state is not came_from:
-            raise OrderMoved(f"order {order.id} is no longer {came_from}")
-        self._kept().orders[order.id] = order
+        if stored is None or stored.sequence != order.sequence - 1:
+            raise OrderMoved(f"order {order.id} has had an event {order.sequence} already")
+        self._keep(order)
 
     @override
     async def page(
@@ -45,6 +50,25 @@ class MemoryOrders(Orders):
         ][:limit]
 
     @override
-    async def settled_among(self, order_ids: Sequence[OrderId]) -> list[Order]:
+    async def moved_among(self, seen: Mapping[OrderId, int]) -> list[Order]:
         orders = self._kept().orders
-        return [orders[one] for one in order_ids if one in orders and orders[one].is_settled]
+        return [orders[one] for one, last in seen.items() if one in orders and orders[one].sequence > last]
+
+    @override
+    async def events(self, order_id: OrderId, after: int, limit: int) -> list[OrderEvent]:
+        order = self._kept().orders.get(order_id)
+        numbers = range(after + 1, order.sequence + 1 if order else 0)
+        return [self._kept().events[order_id, number] for number in numbers][:limit]
+
+    @override
+    async def expired(self, now: datetime, limit: int) -> list[OrderId]:
+        ends = [
+            (order.reserved_until, order.id)
+            for order in self._kept().orders.values()
+            if order.reserved_until is not None and order.reserved_until <= now and order.closing is None
+        ]
+        return [order_id for _, order_id in sorted(ends)][:limit]
+
+    def _keep(self, order: Order) -> None:
+        self._kept().orders[order.id] = order
+        self._kept().events[order.id, order.sequence] = order.last_event

@@ -27,6 +27,15 @@ GET: Final = Query(
     "idempotency_keys.get",
     "SELECT fingerprint, made FROM idempotency_keys WHERE caller = $1 AND operation = $2 AND key = $3",
 )
+FORGET: Final = Query(
+    "idempotency_keys.forget",
+    """
+    DELETE FROM idempotency_keys WHERE ctid IN (
+        SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    )
+    """,
+)
 
 
 class PostgresAttempts(Attempts):
@@ -48,6 +57,10 @@ class PostgresAttempts(Attempts):
         if row is None:  # forgotten between the two statements
             raise _in_flight()
         return Outcome(row["fingerprint"], row["made"])
+
+    @override
+    async def forget(self, before: datetime, limit: int) -> int:
+        return await self._executor.execute(FORGET, before, limit)
 
 
 def _in_flight() -> IdempotencyKeyInFlight:

@@ -1,40 +1,37 @@
-"""Orders in PostgreSQL, each with its lines and tenders read in one statement.
+"""Orders in PostgreSQL, each with its lines, tenders and refunds read in one statement.
 
 Ids are UUIDv7 and sort by the time they were made, so "newest first" is the order of
-the primary key, and a page costs the same however many orders there are.
+the primary key, and a page costs the same however many orders there are. An order and
+its event are kept by one statement, under the number of the event before: of two who
+move an order at once one finds it moved, and numbers have no gaps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from typing_extensions import override
 
 from servicekit.postgres import Query
-from services.orders.model import (
-    Money,
-    Order,
-    OrderId,
-    OrderLine,
-    OrderState,
-    PaymentId,
-    Sku,
-    Tender,
-    TenderMethod,
-)
+from services.orders.model import Order, OrderEvent, OrderId, OrderState
 from services.orders.ports import OrderMoved, Orders
 from services.orders.store.postgres.executor import Executor
+from services.orders.store.postgres.records import event_of, order_of
 
 ADD: Final = Query(
     "orders.add",
     """
     WITH added AS (
         INSERT INTO orders (id, state, state_reason, currency_code, total_minor, placed_by, synthetic,
-            created_at, updated_at, reserved_until)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            created_at, updated_at, reserved_until, till_id, minimum_age, sequence, event)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $18, $19, $20, $21)
         RETURNING id
+    ), event AS (
+        INSERT INTO order_events (order_id, sequence, name, state, state_reason, payment_ids, at)
+        SELECT id, $20, $21, $2, $3, $22, $9 FROM added
     ), lines AS (
         INSERT INTO order_lines (order_id, position, sku, name, quantity, unit_price_minor)
         SELECT added.id, line.position, line.sku, line.name, line.quantity, line.unit_price_minor
@@ -49,34 +46,74 @@ ADD: Final = Query(
 )
 _SELECT: Final = """
     SELECT id, state, state_reason, currency_code, total_minor, placed_by, synthetic,
-        created_at, updated_at, reserved_until,
+        created_at, updated_at, reserved_until, till_id, minimum_age, sequence, event,
+        closing_state, closing_reason,
         (SELECT json_agg(json_build_array(sku, name, quantity, unit_price_minor) ORDER BY position)
             FROM order_lines WHERE order_id = orders.id) AS lines,
         (SELECT json_agg(json_build_array(method, handle, amount_minor, payment_id) ORDER BY position)
-            FROM order_tenders WHERE order_id = orders.id) AS tenders
+            FROM order_tenders WHERE order_id = orders.id) AS tenders,
+        (SELECT json_agg(
+                json_build_array(id, shares_minor, requested_by, requested_at, made_at_sequence)
+                ORDER BY position)
+            FROM order_refunds WHERE order_id = orders.id) AS refunds
     FROM orders
 """
 GET: Final = Query("orders.get", f"{_SELECT} WHERE id = $1")
+LOCK: Final = Query("orders.lock", f"{_SELECT} WHERE id = $1 FOR UPDATE")
 _PAGE: Final = "($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR state = $2) ORDER BY id DESC LIMIT $3"
 PAGE: Final = Query("orders.page", f"{_SELECT} WHERE {_PAGE}")
 PAGE_OF_BUYER: Final = Query("orders.page_of_buyer", f"{_SELECT} WHERE placed_by = $4 AND {_PAGE}")
-SETTLED_AMONG: Final = Query(
-    "orders.settled_among", f"{_SELECT} WHERE id = ANY($1::uuid[]) AND state = ANY($2::text[])"
+MOVED_AMONG: Final = Query(
+    "orders.moved_among",
+    f"""
+    {_SELECT} WHERE id IN (
+        SELECT one.id FROM unnest($1::uuid[], $2::int[]) AS seen (id, sequence)
+        JOIN orders AS one ON one.id = seen.id AND one.sequence > seen.sequence
+    )
+    """,  # noqa: S608 - the columns are ours
 )
 MOVE: Final = Query(
     "orders.move",
     """
     WITH moved AS (
-        UPDATE orders SET state = $3, state_reason = $4, updated_at = $5, reserved_until = $6
-        WHERE id = $1 AND state = $2
+        UPDATE orders SET state = $3, state_reason = $4, updated_at = $5, reserved_until = $6,
+            sequence = $2, event = $7, closing_state = $8, closing_reason = $9
+        WHERE id = $1 AND sequence = $2 - 1
         RETURNING id
+    ), paid AS (
+        UPDATE order_tenders SET payment_id = known.payment_id
+        FROM moved, unnest($10::uuid[]) WITH ORDINALITY AS known (payment_id, position)
+        WHERE order_tenders.order_id = moved.id AND order_tenders.position = known.position
+            AND order_tenders.payment_id IS DISTINCT FROM known.payment_id
     )
-    UPDATE order_tenders SET payment_id = $7
-    FROM moved WHERE order_tenders.order_id = moved.id AND order_tenders.position = 1
+    INSERT INTO order_events (order_id, sequence, name, state, state_reason, payment_ids, at)
+    SELECT id, $2, $7, $3, $4, $10, $5 FROM moved
     """,
 )
-
-_SETTLED: Final = [state for state in OrderState if state.is_settled]
+KEEP_REFUNDS: Final = Query(
+    "order_refunds.keep",
+    """
+    INSERT INTO order_refunds
+        (order_id, position, id, shares_minor, requested_by, requested_at, made_at_sequence)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (order_id, position) DO UPDATE SET made_at_sequence = excluded.made_at_sequence
+    """,
+)
+EVENTS: Final = Query(
+    "order_events.after",
+    """
+    SELECT sequence, name, at, state, state_reason, payment_ids
+    FROM order_events WHERE order_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+    """,
+)
+EXPIRED: Final = Query(
+    "orders.expired",
+    """
+    SELECT id FROM orders
+    WHERE reserved_until <= $1 AND reserved_until IS NOT NULL AND closing_state IS NULL
+    ORDER BY reserved_until LIMIT $2
+    """,
+)
 
 
 class PostgresOrders(Orders):
@@ -97,23 +134,35 @@ class PostgresOrders(Orders):
             *_columns(
                 [(tender.method, tender.handle, tender.amount.minor_units) for tender in order.tenders]
             ),
+            *(order.till_id, order.minimum_age, order.sequence, order.event, list(order.payment_ids)),
         )
 
     @override
     async def get(self, order_id: OrderId) -> Order | None:
-        key = _uuid(order_id)
-        row = None if key is None else await self._executor.fetch_one(GET, key)
-        return None if row is None else _order(row)
+        return await self._one(GET, order_id)
 
     @override
-    async def move(self, came_from: OrderState, order: Order) -> None:
+    async def lock(self, order_id: OrderId) -> Order | None:
+        return await self._one(LOCK, order_id)
+
+    @override
+    async def move(self, order: Order) -> None:
+        closing = order.closing
         moved = await self._executor.execute(
             MOVE,
-            *(order.id, came_from, order.state, order.state_reason),
-            *(order.updated_at, order.reserved_until, order.payment_id),
+            *(order.id, order.sequence, order.state, order.state_reason, order.updated_at),
+            *(order.reserved_until, order.event),
+            *((closing.state, closing.reason) if closing else (None, None)),
+            list(order.payment_ids),
         )
         if not moved:
-            raise OrderMoved(f"order {order.id} is no longer {came_from}")
+            raise OrderMoved(f"order {order.id} has had an event {order.sequence} already")
+        for position, refund in enumerate(order.refunds, start=1):
+            await self._executor.execute(
+                KEEP_REFUNDS,
+                *(order.id, position, refund.id, list(refund.shares)),
+                *(refund.requested_by, refund.requested_at, refund.made_at_sequence),
+            )
 
     @override
     async def page(
@@ -123,12 +172,25 @@ class PostgresOrders(Orders):
             rows = await self._executor.fetch(PAGE, before, state, limit)
         else:
             rows = await self._executor.fetch(PAGE_OF_BUYER, before, state, limit, placed_by)
-        return [_order(row) for row in rows]
+        return [order_of(row) for row in rows]
 
     @override
-    async def settled_among(self, order_ids: Sequence[OrderId]) -> list[Order]:
-        rows = await self._executor.fetch(SETTLED_AMONG, list(order_ids), _SETTLED)
-        return [_order(row) for row in rows]
+    async def moved_among(self, seen: Mapping[OrderId, int]) -> list[Order]:
+        rows = await self._executor.fetch(MOVED_AMONG, list(seen), list(seen.values()))
+        return [order_of(row) for row in rows]
+
+    @override
+    async def events(self, order_id: OrderId, after: int, limit: int) -> list[OrderEvent]:
+        return [event_of(row) for row in await self._executor.fetch(EVENTS, order_id, after, limit)]
+
+    @override
+    async def expired(self, now: datetime, limit: int) -> list[OrderId]:
+        return [OrderId(row["id"]) for row in await self._executor.fetch(EXPIRED, now, limit)]
+
+    async def _one(self, query: Query, order_id: OrderId) -> Order | None:
+        key = _uuid(order_id)
+        row = None if key is None else await self._executor.fetch_one(query, key)
+        return None if row is None else order_of(row)
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
@@ -140,26 +202,3 @@ def _uuid(order_id: OrderId) -> UUID | None:
         return UUID(order_id)
     except ValueError:
         return None
-
-
-def _order(row: Any) -> Order:  # noqa: ANN401 - asyncpg has no types
-    currency = row["currency_code"]
-    return Order(
-        id=OrderId(row["id"]),
-        state=OrderState(row["state"]),
-        state_reason=row["state_reason"],
-        lines=tuple(
-            OrderLine(Sku(sku), name, quantity, Money(currency, unit_price_minor))
-            for sku, name, quantity, unit_price_minor in row["lines"]
-        ),
-        tenders=tuple(
-            Tender(TenderMethod(method), handle, Money(currency, minor), payment_id and PaymentId(payment_id))
-            for method, handle, minor, payment_id in row["tenders"]
-        ),
-        total=Money(currency, row["total_minor"]),
-        placed_by=row["placed_by"],
-        synthetic=row["synthetic"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        reserved_until=row["reserved_until"],
-    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 # A row for each till that ever sent a sale. `due_at` is empty while nothing waits; while a worker holds
 # the till it is the end of its lease. `forgotten_through` is the highest number whose sale is kept no more.
