@@ -1,7 +1,7 @@
 """A service's own schema, brought up to date before it serves, where `MIGRATE` asks for it.
 
 In a process of its own: SQLAlchemy would cost the service 16 MB for good. Until it is
-done the check `schema` fails, and says why.
+done the check `postgres` fails, and says why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which event loop the tests here run on: the default one, and those of RPC on uvloop too."""
+"""Which event loop the tests here run on: RPC on that of our services, the chain on the default one too."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-ON_BOTH = {"test_chain.py", "test_chain_streams.py", "test_chain_traces.py", "test_channel.py"}
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+DEFAULT: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
+OURS: dict[str, LoopFactory] = {"uvloop": uvloop.new_event_loop}
+BY_MODULE = {
+    "test_chain.py": DEFAULT | OURS,
+    "test_chain_streams.py": DEFAULT | OURS,
+    "test_chain_traces.py": DEFAULT | OURS,
+    "test_channel.py": OURS,
+}
 
 
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    if item.path.name in ON_BOTH:
-        factories["uvloop"] = uvloop.new_event_loop
-    return factories
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
+    return BY_MODULE.get(item.path.name, DEFAULT)

@@ -231,7 +231,7 @@ async def test_calls_are_counted_by_peer_method_and_code(pair: Pair) -> None:
     await slow.ended.wait()  # the peer heard of it
 
 
-# Whom it reaches: on one loop only, they take their time
+# Whom it reaches
 
 
 async def flip(house: House, *, serving: bool) -> float:
@@ -275,7 +275,6 @@ async def test_control_without_health_checks_it_gets_them(pair: Pair) -> None:
         assert await arrivals_after_notice(pair.back, LabStub(channel)) > 0
 
 
-@pytest.mark.asyncio(loop_factories=["uvloop"])
 async def test_a_peer_that_comes_back_is_used_again_within_a_second(pair: Pair) -> None:
     waits = []
     async with open_house(name="back") as first:
@@ -327,7 +326,6 @@ def doomed() -> Iterator[tuple[subprocess.Popen[str], int]]:
     process.stdout.close()
 
 
-@pytest.mark.asyncio(loop_factories=["uvloop"])
 async def test_one_of_two_processes_that_dies_takes_no_repeatable_call_with_it(
     pair: Pair, doomed: tuple[subprocess.Popen[str], int]
 ) -> None:
