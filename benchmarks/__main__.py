@@ -10,6 +10,7 @@ import sys
 NAMES = {
     "rpc_chain": "unary calls through the whole interceptor chain against a bare grpc.aio server",
     "rest": "memory of everything that `make up` starts, at rest",
+    "promql": "our PromQL engine against a real Prometheus, on the same data",
     "first_order": "seconds from a fresh clone, and from a second start, to a paid order",
 }
 

@@ -64,19 +64,25 @@ class Prometheus:
 
     def query(self, expression: str, time_ms: int) -> dict[str, Any]:
         """Return what an instant query answers."""
-        return self._ask("/api/v1/query", {"query": expression, "time": f"{time_ms / 1000:.3f}"})
+        answer: dict[str, Any] = json.loads(self.content(expression, time_ms))
+        return answer
 
     def query_range(self, expression: str, start_ms: int, end_ms: int, step_ms: int) -> dict[str, Any]:
         """Return what a range query answers."""
-        times = {"start": start_ms, "end": end_ms, "step": step_ms}
-        return self._ask(
-            "/api/v1/query_range",
-            {"query": expression, **{name: f"{time / 1000:.3f}" for name, time in times.items()}},
-        )
-
-    def _ask(self, path: str, form: dict[str, str]) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.http.post(path, data={**form, "stats": "true"}).content)
+        answer: dict[str, Any] = json.loads(self.range_content(expression, start_ms, end_ms, step_ms))
         return answer
+
+    def content(self, expression: str, time_ms: int) -> bytes:
+        """Return the answer to an instant query, as it comes, with statistics."""
+        form = {"query": expression, "time": f"{time_ms / 1000:.3f}", "stats": "true"}
+        return self.http.post("/api/v1/query", data=form).content
+
+    def range_content(self, expression: str, start_ms: int, end_ms: int, step_ms: int) -> bytes:
+        """Return the answer to a range query, as it comes, with statistics."""
+        times = {"start": start_ms, "end": end_ms, "step": step_ms}
+        seconds = {name: f"{time / 1000:.3f}" for name, time in times.items()}
+        form = {"query": expression, **seconds, "stats": "true"}
+        return self.http.post("/api/v1/query_range", data=form).content
 
 
 @contextmanager

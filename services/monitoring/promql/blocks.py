@@ -1,9 +1,9 @@
 """Selected series as matrices: the form in which numpy can work on many at once.
 
 Series that share their timestamps array become rows of one block with one row of
-timestamps. Those that do not, or that hold stale markers to be left out, become rows that
-are padded to the same length, each with timestamps of its own. Blocks are kept small
-enough to stay in the processor's cache while a kernel goes over them.
+timestamps. Where few do, and where stale markers are to be left out, rows are padded to
+the same length, each with timestamps of its own. Blocks are kept small enough to stay in
+the processor's cache while a kernel goes over them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from services.monitoring.promql.values import Bools, Floats, Indexes, Integers
 
 BLOCK_VALUES = 1 << 19
 """Values in a block, about; 4 MB."""
+FEW_ROWS = 32
+"""Series that share their timestamps, but are fewer than this, are padded like those that do not."""
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -85,17 +87,14 @@ def blocks_of(
     selection: Sequence[Series], start_ms: int, end_ms: int, *, keep_stale: bool = False
 ) -> Iterator[Block]:
     """Yield all samples from start to end, both included; stale markers only if they are to be kept."""
-    loners: list[int] = []
-    for group in groups_of(selection):
-        if len(group.rows) == 1:
-            loners += group.rows
-            continue
+    groups = groups_of(selection)
+    small = [group for group in groups if len(group.rows) < FEW_ROWS] if len(groups) > 1 else []
+    large = [group for group in groups if len(group.rows) >= FEW_ROWS] if len(groups) > 1 else groups
+    for group in large:
         for block in _shared_blocks(selection, group, start_ms, end_ms):
-            marked = _marked_rows(block, keep_stale=keep_stale)
-            loners += block.rows[marked].tolist()
-            yield block if not len(marked) else _without(block, marked)
-    cuts = [_cut(selection[row], start_ms, end_ms, keep_stale=keep_stale) for row in loners]
-    yield from padded_blocks(cuts, loners)
+            yield from [block] if keep_stale else _without_stale(block)
+    for block in _padded_blocks(selection, small, start_ms, end_ms):
+        yield from [block] if keep_stale else _without_stale(block)
 
 
 def _shared_blocks(selection: Sequence[Series], group: Group, start_ms: int, end_ms: int) -> Iterator[Block]:
@@ -110,37 +109,64 @@ def _shared_blocks(selection: Sequence[Series], group: Group, start_ms: int, end
         yield Block(np.array(rows), times, values.reshape(len(rows), -1))
 
 
-def _marked_rows(block: Block, *, keep_stale: bool) -> Indexes:
-    """Return the rows of a block that hold stale markers which are not to be kept."""
-    stale = is_stale(block.values)
-    if keep_stale or not stale.any():
-        return np.zeros(0, dtype=np.intp)
-    return np.flatnonzero(np.logical_or.reduce(stale, axis=1))
+def _padded_blocks(
+    selection: Sequence[Series], groups: Sequence[Group], start_ms: int, end_ms: int
+) -> Iterator[Block]:
+    """Yield blocks whose rows have timestamps each of their own; the longest first, so as to pad little."""
+    parts = [(group, slice(*_bounds(group.timestamps, start_ms, end_ms))) for group in groups]
+    parts.sort(key=lambda part: part[1].stop - part[1].start, reverse=True)
+    begin = 0
+    while begin < len(parts):
+        width = max(1, parts[begin][1].stop - parts[begin][1].start)
+        end = begin + max(1, BLOCK_VALUES // (width * FEW_ROWS))
+        yield _padded(selection, parts[begin:end], width)
+        begin = end
 
 
-def _without(block: Block, rows: Indexes) -> Block:
-    return Block(np.delete(block.rows, rows), block.times, np.delete(block.values, rows, axis=0))
-
-
-def padded_blocks(samples: Sequence[tuple[Integers, Floats]], rows: Sequence[int]) -> Iterator[Block]:
-    """Yield blocks of series that each have timestamps of their own; shorter ones first."""
-    order = sorted(range(len(rows)), key=lambda index: len(samples[index][0]))
-    while order:
-        longest = max(1, len(samples[order[-1]][0]))
-        height = max(1, BLOCK_VALUES // longest)
-        order, chosen = order[:-height], order[-height:]
-        yield _padded([samples[index] for index in chosen], np.array([rows[index] for index in chosen]))
-
-
-def _padded(samples: Sequence[tuple[Integers, Floats]], rows: Indexes) -> Block:
-    lengths = np.array([len(times) for times, _ in samples], dtype=np.intp)
-    width = max(1, int(lengths.max()))
-    times = np.full((len(rows), width), _NEVER, dtype=np.int64)
-    values = np.zeros((len(rows), width))
+def _padded(selection: Sequence[Series], parts: Sequence[tuple[Group, slice]], width: int) -> Block:
+    sizes = [len(group.rows) for group, _ in parts]
+    lengths = np.repeat([part.stop - part.start for _, part in parts], sizes)
     filled = np.arange(width) < lengths[:, None]
-    times[filled] = np.concatenate([each for each, _ in samples])
-    values[filled] = np.concatenate([each for _, each in samples])
-    return Block(rows, times, values, lengths)
+    times = np.full(filled.shape, _NEVER, dtype=np.int64)
+    values = np.zeros(filled.shape)
+    shared = [group.timestamps[part] for group, part in parts]
+    times[filled] = np.concatenate(
+        [each for each, size in zip(shared, sizes, strict=True) for _ in range(size)]
+    )
+    values[filled] = np.concatenate(
+        [selection[row].values[part] for group, part in parts for row in group.rows]
+    )
+    return Block(np.array([row for group, _ in parts for row in group.rows]), times, values, lengths)
+
+
+def _without_stale(block: Block) -> Iterator[Block]:
+    """Yield the rows of a block, those that hold stale markers without these."""
+    stale = is_stale(block.values)
+    if not stale.any():
+        yield block
+        return
+    marked: Bools = np.logical_or.reduce(stale, axis=1)
+    yield _take(block, np.flatnonzero(~marked))
+    few = _take(block, np.flatnonzero(marked))
+    kept = ~stale[marked]
+    if few.lengths is not None:
+        kept &= np.arange(kept.shape[1]) < few.lengths[:, None]
+    yield _gapless(few.rows, np.broadcast_to(few.times, kept.shape), few.values, kept)
+
+
+def _take(block: Block, rows: Indexes) -> Block:
+    times = block.times if len(block.times) == 1 else block.times[rows]
+    lengths = None if block.lengths is None else block.lengths[rows]
+    return Block(block.rows[rows], times, block.values[rows], lengths)
+
+
+def _gapless(rows: Indexes, times: Integers, values: Floats, kept: Bools) -> Block:
+    """Return a block of the samples that are kept, moved together."""
+    order = np.argsort(~kept, axis=1, kind="stable")
+    lengths = kept.sum(axis=1)
+    moved = np.take_along_axis(times, order, axis=1)
+    moved[np.arange(kept.shape[1]) >= lengths[:, None]] = _NEVER
+    return Block(rows, moved, np.take_along_axis(values, order, axis=1), lengths)
 
 
 def compacted(times: Integers, values: Floats, present: Bools | None) -> Iterator[Block]:
@@ -150,22 +176,11 @@ def compacted(times: Integers, values: Floats, present: Bools | None) -> Iterato
         rows = np.arange(begin, min(begin + height, len(values)))
         if present is None or present[rows].all():
             yield Block(rows, times[None, :], values[rows])
-            continue
-        order = np.argsort(~present[rows], axis=1, kind="stable")
-        lengths = present[rows].sum(axis=1)
-        moved = np.where(np.arange(len(times)) < lengths[:, None], times[order], _NEVER)
-        yield Block(rows, moved, np.take_along_axis(values[rows], order, axis=1), lengths)
+        else:
+            shared = np.broadcast_to(times, (len(rows), len(times)))
+            yield _gapless(rows, shared, values[rows], present[rows])
 
 
 def _bounds(times: Integers, start_ms: int, end_ms: int) -> tuple[int, int]:
     first, last = np.searchsorted(times, [start_ms, end_ms + 1])
     return int(first), int(last)
-
-
-def _cut(series: Series, start_ms: int, end_ms: int, *, keep_stale: bool) -> tuple[Integers, Floats]:
-    first, last = _bounds(series.timestamps, start_ms, end_ms)
-    times, values = series.timestamps[first:last], series.values[first:last]
-    if keep_stale:
-        return times, values
-    stale = is_stale(values)
-    return (times[~stale], values[~stale]) if stale.any() else (times, values)

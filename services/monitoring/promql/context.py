@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,14 +43,10 @@ class Context:
         """Return the first and the last millisecond that windows of that length, ending then, look at."""
         return int(moments.min()) - before_ms + self.dialect.left_open, int(moments.max())
 
-    def select(self, selector: Selector, start_ms: int, end_ms: int) -> list[Series]:
-        """Return the series of a selector that have samples then."""
+    def select(self, selector: Selector, start_ms: int, end_ms: int) -> Sequence[Series]:
+        """Return the series of a selector; some may have no samples then."""
         self.budget.check()
-        selection = [
-            series
-            for series in self.source.select(selector.matchers, start_ms, end_ms)
-            if len(series.timestamps) and series.timestamps[-1] >= start_ms and series.timestamps[0] <= end_ms
-        ]
+        selection = self.source.select(selector.matchers, start_ms, end_ms)
         self.budget.find(len(selection))
         return selection
 

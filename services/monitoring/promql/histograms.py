@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from services.monitoring.promql.context import Context
-from services.monitoring.promql.labels import BUCKET, METRIC_NAME, Labels
+from services.monitoring.promql.labels import BUCKET, METRIC_NAME
 from services.monitoring.promql.values import Bools, Floats, Frame, Indexes, fold_rows, group_by
 
 _TOLERANCE = 1e-12
@@ -68,7 +69,7 @@ def _quantile(context: Context, buckets: Frame, ranks: Floats) -> Measure:
 
 def _measured(context: Context, buckets: Frame, measure: Measure) -> Frame:
     """Return a number for each histogram at each step at which it has buckets."""
-    bounds = np.array([_bound(context, labels) for labels in buckets.labels])
+    bounds = _bounds(context, buckets)
     usable = np.flatnonzero(~np.isnan(bounds))
     frame, bounds = buckets.take(usable), bounds[usable]
     histograms, names = group_by([labels.bucketless for labels in frame.labels])
@@ -92,17 +93,23 @@ def _measured(context: Context, buckets: Frame, measure: Measure) -> Frame:
     return Frame(names, found, seen, flags).without_empty_rows()
 
 
-def _bound(context: Context, labels: Labels) -> float:
-    text = labels.get(BUCKET, "")
+def _bounds(context: Context, frame: Frame) -> Floats:
+    """Return the upper bound of each bucket; NaN, and a warning, where there is none."""
+    texts = [labels.get(BUCKET, "") for labels in frame.labels]
+    bounds = {text: _bound(text) for text in set(texts)}
+    for labels in frame.labels if any(map(math.isnan, bounds.values())) else ():
+        text = labels.get(BUCKET, "")
+        if math.isnan(bounds[text]):
+            fault = f'bucket label "{BUCKET}" is missing or has a malformed value of "{text}"'
+            context.notes.warn(f'{fault} for metric name "{labels.get(METRIC_NAME, "")}"')
+    return np.array([bounds[text] for text in texts], dtype=np.float64)
+
+
+def _bound(text: str) -> float:
     try:
-        bound = float(text) if text.strip("_ ") == text else np.nan
+        return float(text) if text.strip("_ ") == text else math.nan
     except ValueError:
-        bound = np.nan
-    if np.isnan(bound):
-        name = labels.get(METRIC_NAME, "")
-        fault = f'bucket label "{BUCKET}" is missing or has a malformed value of "{text}"'
-        context.notes.warn(f'{fault} for metric name "{name}"')
-    return bound
+        return math.nan
 
 
 def _same_sizes(owners: np.ndarray) -> list[Indexes]:

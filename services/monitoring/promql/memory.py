@@ -7,21 +7,27 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from typing_extensions import override
 
-from services.monitoring.promql.labels import Labels
+from services.monitoring.promql.labels import METRIC_NAME, Labels
 from services.monitoring.promql.matchers import Matcher
 from services.monitoring.promql.source import LabelSource, Series, SeriesSource
 
 
 class MemorySource(SeriesSource, LabelSource):
-    """Series in memory; every selection looks at all of them."""
+    """Series in memory, found by the name of their metric; a selection without one looks at all of them."""
 
     def __init__(self, series: Iterable[Series] = ()) -> None:
         self._series = list(series)
+        self._by_name: dict[str, list[Series]] = {}
+        for one in self._series:
+            self._by_name.setdefault(one.labels.get(METRIC_NAME, ""), []).append(one)
 
     @override
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Series]:
         found = self._series
         for matcher in matchers:
+            if matcher.name == METRIC_NAME and matcher.op == "=" and found is self._series:
+                found = self._by_name.get(matcher.value, [])
+                continue
             accepts = accepted(matcher, {series.labels.get(matcher.name, "") for series in found})
             found = [series for series in found if series.labels.get(matcher.name, "") in accepts]
         return found

@@ -116,7 +116,6 @@ def over_time(context: Context, function: str, vector: RangeVector, scalars: Seq
     options = {}
     if function in _COUNTER_FUNCTIONS:
         options["zero_limit_last"] = context.dialect.zero_limit_last
-        _note_gauges(context, vector.labels)
     for block in vector.blocks:
         context.budget.scan(block.values.size)
         windows = windows_of(block, vector.ends, vector.range_ms, left_open=context.dialect.left_open)
@@ -124,6 +123,8 @@ def over_time(context: Context, function: str, vector: RangeVector, scalars: Seq
         present[block.rows] = windows.counts >= least
     frame = Frame(vector.labels, values, None if present.all() else present, vector.nameless)
     frame = frame.without_empty_rows()
+    if function in _COUNTER_FUNCTIONS:
+        _note_gauges(context, frame.labels)
     return frame if function in _KEEP_NAMES else context.unnamed(frame)
 
 
