@@ -12,13 +12,11 @@ from tillmesh.monitoring.v1.alerts_pb2_grpc import (
     add_ObjectivesServiceServicer_to_server,
 )
 from tillmesh.monitoring.v1.mesh_pb2_grpc import add_MeshServiceServicer_to_server
-from tillmesh.monitoring.v1.telemetry_pb2_grpc import (
-    TelemetryServiceServicer,
-    add_TelemetryServiceServicer_to_server,
-)
+from tillmesh.monitoring.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
 
 from servicekit.kit import Front, Kit
 from servicekit.serve import serve
+from services.monitoring.aggregates import Aggregates
 from services.monitoring.clients import source_for
 from services.monitoring.config import MonitoringSettings
 from services.monitoring.ingest import Intake, Limits
@@ -26,7 +24,12 @@ from services.monitoring.mesh import History, MeshView
 from services.monitoring.metrics import IngestSignals, MeshSignals, QueryMetrics, WindowsSignals
 from services.monitoring.prometheus import Evaluator, PrometheusApi, Queries
 from services.monitoring.promql import Engine
-from services.monitoring.servicer import MeshServicer, MetricsServicer, add_metrics_servicer
+from services.monitoring.servicer import (
+    MeshServicer,
+    MetricsServicer,
+    TelemetryServicer,
+    add_metrics_servicer,
+)
 from services.monitoring.store.postgres import PostgresTransitions
 from services.monitoring.windows import Bounds, FolderKeeper, Keeper, Windows
 from services.monitoring.workers import HistoryWriter, MeshWatch, SilenceWatch, WindowsKeeper
@@ -47,7 +50,6 @@ async def build(kit: Kit[MonitoringSettings]) -> None:
     # Of these, every RPC is planned.
     kit.add(add_AlertsServiceServicer_to_server, AlertsServiceServicer())
     kit.add(add_ObjectivesServiceServicer_to_server, ObjectivesServiceServicer())
-    kit.add(add_TelemetryServiceServicer_to_server, TelemetryServiceServicer())
 
 
 def _keep(kit: Kit[MonitoringSettings], windows: Windows) -> None:
@@ -76,6 +78,8 @@ def _answer_queries(kit: Kit[MonitoringSettings], windows: Windows, intake: Inta
     signals = QueryMetrics(kit.instruments)
     evaluator = Evaluator(kit.clock, signals, timeout_seconds=settings.query_timeout_seconds)
     kit.lifetime.callback(evaluator.close)
+    telemetry = TelemetryServicer(Aggregates(windows), evaluator, kit.clock)
+    kit.add(add_TelemetryServiceServicer_to_server, telemetry)
     queries = Queries(windows, Engine(), evaluator, kit.clock)
     api = PrometheusApi(queries, intake, kit.instruments.registry)
     kit.asgi(Front(api, settings.http_host, settings.http_port, has_metrics=True))

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as otlp_pb
 from tillmesh.monitoring.v1 import mesh_pb2 as pb
+from tillmesh.monitoring.v1 import telemetry_pb2 as telemetry_pb
 from tillmesh.monitoring.v1.mesh_pb2_grpc import MeshServiceServicer
+from tillmesh.monitoring.v1.telemetry_pb2_grpc import TelemetryServiceServicer
 from typing_extensions import override
 
+from servicekit.clock import Clock
+from servicekit.errors import DeadlineExceeded
+from services.monitoring.aggregates import Aggregates, Asked, QueriesBusy
 from services.monitoring.ingest import Intake
 from services.monitoring.mesh import MeshView
+from services.monitoring.prometheus import Evaluator, TooBusy
+from services.monitoring.promql import Cancelled
 from services.monitoring.wire import mesh as mesh_wire
 from services.monitoring.wire import otlp as otlp_wire
+from services.monitoring.wire import telemetry as telemetry_wire
 
 
 class MeshServicer(MeshServiceServicer):
@@ -29,6 +40,38 @@ class MeshServicer(MeshServiceServicer):
     ) -> pb.GetMeshResponse:
         """See the proto."""
         return pb.GetMeshResponse(mesh=mesh_wire.mesh(self._view.now()))
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except TooBusy:
+        raise QueriesBusy("Too many questions wait already.", retry_after_seconds=1) from None
+    except Cancelled:
+        raise DeadlineExceeded("The samples could not be read in time.") from None
+
+
+class TelemetryServicer(TelemetryServiceServicer):
+    """`tillmesh.monitoring.v1.TelemetryService`, as far as it is not planned, over the windows."""
+
+    def __init__(self, aggregates: Aggregates, evaluator: Evaluator, clock: Clock) -> None:
+        self._aggregates = aggregates
+        self._evaluator = evaluator
+        self._clock = clock
+
+    @override
+    async def AggregateMetrics(
+        self,
+        request: telemetry_pb.AggregateMetricsRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> telemetry_pb.AggregateMetricsResponse:
+        """See the proto."""
+        asked = Asked(request.metric, request.window, tuple(request.by))
+        now_ms = int(self._clock.now().timestamp() * 1000)
+        with _in_time():
+            found = await self._evaluator.run(partial(self._aggregates.of, asked, now_ms))
+        return telemetry_wire.aggregates(found)
 
 
 class MetricsServicer:

@@ -26,7 +26,6 @@ PLANNED = {
     "tillmesh.monitoring.v1.MeshService.WatchMesh",
     "tillmesh.monitoring.v1.ObjectivesService.ListBudgets",
     "tillmesh.monitoring.v1.ObjectivesService.ListSlos",
-    "tillmesh.monitoring.v1.TelemetryService.AggregateMetrics",
     "tillmesh.monitoring.v1.TelemetryService.GetTrace",
     "tillmesh.monitoring.v1.TelemetryService.ListApiVersions",
     "tillmesh.monitoring.v1.TelemetryService.ListTraces",

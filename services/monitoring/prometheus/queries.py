@@ -10,7 +10,7 @@ from services.monitoring.prometheus import answers
 from services.monitoring.prometheus.errors import bad_data, bad_parameter
 from services.monitoring.prometheus.evaluator import Evaluator
 from services.monitoring.prometheus.parameters import Parameters
-from services.monitoring.promql import Cancellation, Engine, Matcher, ParseError, Query
+from services.monitoring.promql import BadPattern, Cancellation, Engine, Matcher, Query, QueryError
 from services.monitoring.promql.syntax import Selector
 from services.monitoring.windows import Windows
 
@@ -88,7 +88,10 @@ class Queries:
         )
 
     def _parsed(self, parameters: Parameters) -> Query:
-        return self._engine.parse(parameters.text("query"))
+        try:
+            return self._engine.parse(parameters.text("query"))
+        except (QueryError, BadPattern) as error:
+            raise bad_parameter("query", str(error)) from None
 
     def _selectors(self, parameters: Parameters) -> Sequence[Sequence[Matcher]]:
         return [self._selector(text) for text in parameters.texts("match[]")]
@@ -96,7 +99,7 @@ class Queries:
     def _selector(self, text: str) -> Sequence[Matcher]:
         try:
             root = self._engine.parse(text).root
-        except ParseError as error:
+        except (QueryError, BadPattern) as error:
             raise bad_parameter("match[]", str(error)) from None
         if not isinstance(root, Selector):
             raise bad_parameter("match[]", f"no vector selector: {text[:100]}")

@@ -22,6 +22,11 @@ class Part:
     blocks: Sequence[Block]
     head: Decoded
 
+    @property
+    def start_ms(self) -> int:
+        """The time of the first sample, or a little before."""
+        return self.blocks[0].start_ms if self.blocks else int(self.head.times[0])
+
     def pieces(self, start_ms: int, end_ms: int) -> Iterator[Decoded]:
         """What the rows have from start to end, piece by piece in the order of time.
 

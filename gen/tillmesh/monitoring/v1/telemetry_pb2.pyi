@@ -29,12 +29,12 @@ class AggregateMetricsRequest(_message.Message):
     WINDOW_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
-    """The metric's name."""
+    """The metric's name in Prometheus; of a histogram without a suffix."""
     window: _builtins.str
     """"1h", "24h" or "7d"."""
     @_builtins.property
     def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels to group by."""
+        """Labels to group by, at most ten; none makes one group of everything."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class AggregateMetricsResponse(_message.Message):
     AGGREGATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def aggregates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Aggregate]:
-        """The groups."""
+        """The groups, in the order of their labels; at most 1,000."""
 
     def __init__(
         self,

@@ -62,7 +62,16 @@ class TelemetryServiceServicer:
     """
 
     def AggregateMetrics(self, request, context):
-        """Count, sum, rate, extremes, mean and percentiles of one metric over a window.
+        """Count, sum, rate, extremes, mean and percentiles of one metric over a window that ends now.
+
+        What an observation is depends on the metric. Of a histogram, named without `_bucket`, it is
+        what was measured; extremes and percentiles are read from its buckets, linear within one, as
+        `histogram_quantile` does. Of a counter, whose name ends in `_total`, it is one step of the
+        counter: `count` and `sum` are its growth (resets do not count, nor what it had before its
+        first sample in the window), and extremes and percentiles are those of its growth per second
+        in 300 equal parts of the window. Of anything else it is a sample.
+
+        A metric without a sample in the window is NOT_FOUND (`METRIC_UNKNOWN`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,17 @@ class TelemetryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TelemetryServiceAsyncStub: ...
     AggregateMetrics: _grpc.UnaryUnaryMultiCallable[_telemetry_pb2.AggregateMetricsRequest, _telemetry_pb2.AggregateMetricsResponse]
-    """Count, sum, rate, extremes, mean and percentiles of one metric over a window."""
+    """Count, sum, rate, extremes, mean and percentiles of one metric over a window that ends now.
+
+    What an observation is depends on the metric. Of a histogram, named without `_bucket`, it is
+    what was measured; extremes and percentiles are read from its buckets, linear within one, as
+    `histogram_quantile` does. Of a counter, whose name ends in `_total`, it is one step of the
+    counter: `count` and `sum` are its growth (resets do not count, nor what it had before its
+    first sample in the window), and extremes and percentiles are those of its growth per second
+    in 300 equal parts of the window. Of anything else it is a sample.
+
+    A metric without a sample in the window is NOT_FOUND (`METRIC_UNKNOWN`).
+    """
     ListTraces: _grpc.UnaryUnaryMultiCallable[_telemetry_pb2.ListTracesRequest, _telemetry_pb2.ListTracesResponse]
     """Lists the last traces, newest first."""
     GetTrace: _grpc.UnaryUnaryMultiCallable[_telemetry_pb2.GetTraceRequest, _telemetry_pb2.GetTraceResponse]
@@ -48,7 +58,17 @@ class TelemetryServiceAsyncStub(TelemetryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AggregateMetrics: _aio.UnaryUnaryMultiCallable[_telemetry_pb2.AggregateMetricsRequest, _telemetry_pb2.AggregateMetricsResponse]  # type: ignore[assignment]
-    """Count, sum, rate, extremes, mean and percentiles of one metric over a window."""
+    """Count, sum, rate, extremes, mean and percentiles of one metric over a window that ends now.
+
+    What an observation is depends on the metric. Of a histogram, named without `_bucket`, it is
+    what was measured; extremes and percentiles are read from its buckets, linear within one, as
+    `histogram_quantile` does. Of a counter, whose name ends in `_total`, it is one step of the
+    counter: `count` and `sum` are its growth (resets do not count, nor what it had before its
+    first sample in the window), and extremes and percentiles are those of its growth per second
+    in 300 equal parts of the window. Of anything else it is a sample.
+
+    A metric without a sample in the window is NOT_FOUND (`METRIC_UNKNOWN`).
+    """
     ListTraces: _aio.UnaryUnaryMultiCallable[_telemetry_pb2.ListTracesRequest, _telemetry_pb2.ListTracesResponse]  # type: ignore[assignment]
     """Lists the last traces, newest first."""
     GetTrace: _aio.UnaryUnaryMultiCallable[_telemetry_pb2.GetTraceRequest, _telemetry_pb2.GetTraceResponse]  # type: ignore[assignment]
@@ -64,7 +84,17 @@ class TelemetryServiceServicer:
         request: _telemetry_pb2.AggregateMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_telemetry_pb2.AggregateMetricsResponse, _abc.Awaitable[_telemetry_pb2.AggregateMetricsResponse]]:
-        """Count, sum, rate, extremes, mean and percentiles of one metric over a window."""
+        """Count, sum, rate, extremes, mean and percentiles of one metric over a window that ends now.
+
+        What an observation is depends on the metric. Of a histogram, named without `_bucket`, it is
+        what was measured; extremes and percentiles are read from its buckets, linear within one, as
+        `histogram_quantile` does. Of a counter, whose name ends in `_total`, it is one step of the
+        counter: `count` and `sum` are its growth (resets do not count, nor what it had before its
+        first sample in the window), and extremes and percentiles are those of its growth per second
+        in 300 equal parts of the window. Of anything else it is a sample.
+
+        A metric without a sample in the window is NOT_FOUND (`METRIC_UNKNOWN`).
+        """
 
     def ListTraces(
         self,
