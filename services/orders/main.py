@@ -9,7 +9,6 @@ from tillmesh.auth.v1 import security_pb2
 from tillmesh.orders.v1.inventory_pb2_grpc import add_InventoryServiceServicer_to_server
 from tillmesh.orders.v1.offline_pb2_grpc import add_OfflineOrdersServiceServicer_to_server
 from tillmesh.orders.v1.operations_pb2_grpc import (
-    ReportsServiceServicer,
     add_DeadLettersServiceServicer_to_server,
     add_ReportsServiceServicer_to_server,
 )
@@ -26,7 +25,7 @@ from servicekit.published_keys import API, published_keys
 from servicekit.serve import serve
 from services.orders.clients import GrpcPayments, GrpcTills
 from services.orders.config import OrdersSettings
-from services.orders.metrics import ExperimentMetrics, OfflineMetrics, OrderMetrics
+from services.orders.metrics import ExperimentMetrics, OfflineMetrics, OrderMetrics, StandingMetrics
 from services.orders.ports import Exposures, Payments, Products, Store
 from services.orders.ports.offline import OfflineQueue, PlaceOrder, Tills
 from services.orders.servicer import (
@@ -38,8 +37,10 @@ from services.orders.servicer import (
     ProductsServicer,
     ReceiptsServicer,
 )
+from services.orders.servicer.reports import ReportsServicer
 from services.orders.store.postgres import PostgresExposures, PostgresStore
 from services.orders.store.postgres.offline import PostgresOfflineQueue
+from services.orders.store.postgres.reports import PostgresReports
 from services.orders.usecases import (
     AgeVerifications,
     Answering,
@@ -52,6 +53,7 @@ from services.orders.usecases import (
     Permits,
     Receipts,
     Refunds,
+    Reporting,
     Retention,
     Settling,
     Stockroom,
@@ -71,6 +73,7 @@ from services.orders.workers import (
     OFFLINE_FORGET_SECONDS,
     OFFLINE_MEASURE_SECONDS,
     RETENTION_SECONDS,
+    STANDING_SECONDS,
     OfflineWorker,
     Rounds,
     SettlingWorker,
@@ -125,8 +128,8 @@ async def build(kit: Kit[OrdersSettings]) -> None:
     kit.add(add_ReceiptsServiceServicer_to_server, ReceiptsServicer(Receipts(store.orders, experiments)))
     office = DeadLetterOffice(store, signals, clock)
     kit.add(add_DeadLettersServiceServicer_to_server, DeadLettersServicer(office))
-    # Planned: the chain answers for them.
-    kit.add(add_ReportsServiceServicer_to_server, ReportsServiceServicer())
+    reporting = Reporting(PostgresReports(database), StandingMetrics(kit.instruments), clock)
+    kit.add(add_ReportsServiceServicer_to_server, ReportsServicer(reporting))
 
     settling = Settling(store, payments, changes, signals, clock)
     tracer = kit.tracers.get_tracer("tillmesh.orders")
@@ -134,6 +137,7 @@ async def build(kit: Kit[OrdersSettings]) -> None:
     _go_rounds(kit, "changes", LOOK_SECONDS, lambda: changes.look(store))
     _go_rounds(kit, "expiry", EXPIRY_SECONDS, closings.sweep)
     _go_rounds(kit, "retention", RETENTION_SECONDS, Retention(store, clock).sweep)
+    _go_rounds(kit, "standing", STANDING_SECONDS, reporting.take_stock)
     _go_rounds(kit, "conversions", CONVERSIONS_SECONDS, experiments.look_for_conversions)
     queue = crash.around("offline", PostgresOfflineQueue(database), OfflineQueue)
     _take_offline_sales(kit, queue, tills, store.products, ordering.place)

@@ -5,7 +5,8 @@ Imports no model: use cases know nothing of metrics, and metrics nothing of them
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from servicekit.instruments import Instruments
 
@@ -153,3 +154,69 @@ class OfflineMetrics:
         """There is so much to do."""
         self._depth.set(depth.waiting)
         self._oldest.set(depth.oldest_seconds)
+
+
+class OpenOrders(Protocol):
+    """The orders of one state that are not settled, as far as they are measured."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        ...
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long ago the first of them was placed."""
+        ...
+
+
+class Standing(Protocol):
+    """How the shop stands, as far as it is measured."""
+
+    @property
+    def open_orders(self) -> Mapping[str, OpenOrders]:
+        """By state."""
+        ...
+
+    @property
+    def products(self) -> Mapping[Any, int]:
+        """By how much of them can be sold."""
+        ...
+
+    @property
+    def units_available(self) -> int:
+        """That can be sold."""
+        ...
+
+    @property
+    def units_reserved(self) -> int:
+        """That are promised."""
+        ...
+
+    @property
+    def reservations_overdue(self) -> int:
+        """Orders."""
+        ...
+
+
+class StandingMetrics:
+    """Measures what stands open: every replica the whole of it."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._orders = instruments.gauge("orders_open")
+        self._oldest = instruments.gauge("orders_open_oldest_seconds")
+        self._products = instruments.gauge("inventory_products")
+        self._units = instruments.gauge("inventory_units")
+        self._overdue = instruments.gauge("inventory_reservations_overdue")
+
+    def stands(self, standing: Standing) -> None:
+        """The shop was found to stand like this."""
+        for state in ("PENDING", "AWAITING_AGE_CHECK", "AUTHORIZED"):
+            orders = standing.open_orders.get(state)
+            self._orders.labels(state=state).set(orders.count if orders else 0)
+            self._oldest.labels(state=state).set(orders.oldest_seconds if orders else 0)
+        for level, products in standing.products.items():
+            self._products.labels(level=str(level)).set(products)
+        self._units.labels(state="available").set(standing.units_available)
+        self._units.labels(state="reserved").set(standing.units_reserved)
+        self._overdue.set(standing.reservations_overdue)

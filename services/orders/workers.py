@@ -29,6 +29,9 @@ EXPIRY_SECONDS: Final = 5.0
 RETENTION_SECONDS: Final = 3600.0
 """How often names of attempts are looked for that are too old to be repeated."""
 
+STANDING_SECONDS: Final = 15.0
+"""How often it is measured how the shop stands: three times between two looks of a usual Prometheus."""
+
 CONVERSIONS_SECONDS: Final = 5.0
 """How often customers who took part in an experiment are looked at, a thousand at a time."""
 

@@ -13,7 +13,8 @@ from deploy.grafana.boards import BOARDS
 from deploy.grafana.panels import Board
 from deploy.grafana.rendering import DASHBOARDS as FOLDER
 from deploy.grafana.rendering import rendered
-from tests.repository.expressions import DASHBOARDS, vocabulary
+from services.monitoring.promql import Engine
+from tests.repository.expressions import DASHBOARDS, ROOT, declarations, vocabulary
 
 
 def panels(file: Path) -> list[dict[str, Any]]:
@@ -44,6 +45,19 @@ def test_no_panel_is_dead(file: Path) -> None:
     dead = [f"{title}: {fault}" for title, expr in queries(file) for fault in words.faults(expr)]
 
     assert dead == []
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_our_own_engine_takes_every_expression(file: Path) -> None:
+    engine = Engine()
+
+    assert all(engine.parse(expr) for _, expr in queries(file))
+
+
+def test_what_a_metric_names_as_its_reader_reads_it() -> None:
+    named = [one for one in declarations() if one.user.startswith("observability/")]
+
+    assert [one.name for one in named if one.name not in (ROOT / one.user).read_text()] == []
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)

@@ -9,6 +9,7 @@ from typing import Any
 import promql_parser as parser
 import pytest
 
+from services.monitoring.promql import Engine
 from tests.repository.expressions import ROOT, RULES, Vocabulary, declarations, nodes, rules_of, vocabulary
 
 SEVERITIES = {"critical", "warning"}
@@ -39,6 +40,13 @@ def test_a_rule_reads_what_exists(rule: dict[str, Any]) -> None:
     assert list(vocabulary().faults(rule["expr"])) == []
 
 
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.get("record") or rule["alert"])
+def test_our_own_engine_takes_the_rule(rule: dict[str, Any]) -> None:
+    query = Engine().parse(rule["expr"])
+
+    assert query.kind == "vector"
+
+
 def test_names_are_unique_and_recordings_say_what_they_are() -> None:
     names = Counter(rule.get("record") or rule["alert"] for rule in ALL)
 
@@ -65,6 +73,12 @@ def test_a_share_alerts_only_from_a_minimum_sample_on(name: str) -> None:
     assert sample
     said = ALERTS[name]["annotations"]["minimum_sample"].replace(",", "")
     assert said.startswith(f"{sample[1]} ")
+
+
+def test_the_guide_to_alerts_has_a_row_for_each() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+
+    assert dict(rows) == {name: alert["labels"]["severity"] for name, alert in ALERTS.items()}
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from deploy.grafana.boards import experiments, flags, offline, payments
+from deploy.grafana.boards import business, compliance, experiments, flags, inventory, offline, payments
 from deploy.grafana.panels import Board
 
-BOARDS: Final[tuple[Board, ...]] = (payments.BOARD, offline.BOARD, flags.BOARD, experiments.BOARD)
+BOARDS: Final[tuple[Board, ...]] = (
+    business.BOARD,
+    payments.BOARD,
+    inventory.BOARD,
+    compliance.BOARD,
+    offline.BOARD,
+    flags.BOARD,
+    experiments.BOARD,
+)

@@ -9,6 +9,7 @@ from services.orders.ports.payments import (
     PaymentUnsettled,
     UnsettledCause,
 )
+from services.orders.ports.reports import Reports, StandingSignals
 from services.orders.ports.signals import Signals
 from services.orders.ports.store import (
     AgeChecks,
@@ -40,7 +41,9 @@ __all__ = [
     "PaymentUnsettled",
     "Payments",
     "Products",
+    "Reports",
     "Signals",
+    "StandingSignals",
     "Store",
     "Tables",
     "Transaction",

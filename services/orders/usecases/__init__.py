@@ -12,6 +12,7 @@ from services.orders.usecases.ordering import Ordering
 from services.orders.usecases.permits import Permits
 from services.orders.usecases.receipts import Receipts
 from services.orders.usecases.refunding import Refunds
+from services.orders.usecases.reports import Reporting
 from services.orders.usecases.settling import Settling
 from services.orders.usecases.stockroom import Stockroom
 from services.orders.usecases.watching import Watching
@@ -28,6 +29,7 @@ __all__ = [
     "Permits",
     "Receipts",
     "Refunds",
+    "Reporting",
     "Retention",
     "Settling",
     "Stockroom",

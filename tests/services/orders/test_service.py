@@ -244,15 +244,38 @@ async def test_orders_are_listed_and_fetched_by_their_buyer(client: Client) -> N
     assert hidden.reason == "ORDER_NOT_FOUND"
 
 
-async def test_what_is_planned_says_so(client: Client) -> None:
+async def test_a_manager_reads_how_business_goes(client: Client) -> None:
     mary = {"authorization": bearer("mary", "manager")}
-    request = operations_pb2.GetBusinessMetricsRequest()
+    await client.sell("A")
+    order = await client.order(wanted("A"))
 
-    refusal = await client.refusal(
-        operations_pb2_grpc.ReportsServiceStub, "GetBusinessMetrics", request, **mary
+    answer = await client.call(
+        operations_pb2_grpc.ReportsServiceStub,
+        "GetBusinessMetrics",
+        operations_pb2.GetBusinessMetricsRequest(),
+        **mary,
     )
 
-    assert refusal.kind is Kind.UNIMPLEMENTED
+    assert answer.orders_last_hour == 1
+    assert answer.revenue_last_hour == answer.average_order_value == order.total
+    assert [(one.method, one.succeeded) for one in answer.methods] == [("card", 1)]
+
+
+async def test_a_manager_reads_and_exports_age_checks(client: Client) -> None:
+    mary = {"authorization": bearer("mary", "manager")}
+    reports = operations_pb2_grpc.ReportsServiceStub
+
+    report = await client.call(
+        reports, "GetComplianceReport", operations_pb2.GetComplianceReportRequest(), **mary
+    )
+    export = await client.call(
+        reports, "ExportComplianceReport", operations_pb2.ExportComplianceReportRequest(), **mary
+    )
+
+    assert (report.checks, report.refusal_ppm) == (0, 0)
+    assert report.end_time.seconds - report.start_time.seconds == 30 * 86_400
+    assert export.file.content_type == "text/csv; charset=utf-8"
+    assert export.file.data.startswith(b"time,order_id,method,")
 
 
 async def test_a_buyer_gets_a_receipt_as_text(client: Client) -> None:

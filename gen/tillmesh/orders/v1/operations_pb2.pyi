@@ -191,9 +191,9 @@ class GetBusinessMetricsResponse(_message.Message):
     METHODS_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     orders_last_hour: _builtins.int
-    """Orders completed in the last hour."""
+    """Orders of the last hour that are completed."""
     orders_last_day: _builtins.int
-    """Orders completed in the last day."""
+    """Orders of the last day that are completed."""
     rejected_last_day: _builtins.int
     """Orders of the last day that were refused, by their payment or by an age check."""
     @_builtins.property
