@@ -103,7 +103,10 @@ class GrpcPayments(Payments):
 
 
 class GrpcTills(Tills):
-    """The tills, by gRPC from auth. One that is known is asked about once a minute at most."""
+    """The tills, by gRPC from auth. One that is known is asked about once a minute at most.
+
+    Tills are never removed: while auth is away, one that was known still is.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
         self._stub: TillsServiceAsyncStub = security_pb2_grpc.TillsServiceStub(channel)
@@ -120,6 +123,8 @@ class GrpcTills(Tills):
             refusal = refusal_of(error)
             if refusal.kind is Kind.NOT_FOUND:
                 return False
+            if till_id in self._known_until:
+                return True
             raise PeerUnavailable("whether there is such a till cannot be told now") from error
         self._known_until[till_id] = self._clock.monotonic() + KNOWN_SECONDS
         return True

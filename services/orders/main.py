@@ -27,7 +27,7 @@ from services.orders.clients import GrpcPayments, GrpcTills
 from services.orders.config import OrdersSettings
 from services.orders.metrics import ExperimentMetrics, OfflineMetrics, OrderMetrics, StandingMetrics
 from services.orders.ports import Exposures, Payments, Products, Store
-from services.orders.ports.offline import OfflineQueue, PlaceOrder, Tills
+from services.orders.ports.offline import OfflineQueue, Tills
 from services.orders.servicer import (
     DeadLettersServicer,
     InventoryServicer,
@@ -65,6 +65,7 @@ from services.orders.usecases.offline import (
     OfflineKeeping,
     OfflinePlacing,
     OfflineReports,
+    Seam,
 )
 from services.orders.workers import (
     CONVERSIONS_SECONDS,
@@ -140,7 +141,7 @@ async def build(kit: Kit[OrdersSettings]) -> None:
     _go_rounds(kit, "standing", STANDING_SECONDS, reporting.take_stock)
     _go_rounds(kit, "conversions", CONVERSIONS_SECONDS, experiments.look_for_conversions)
     queue = crash.around("offline", PostgresOfflineQueue(database), OfflineQueue)
-    _take_offline_sales(kit, queue, tills, store.products, ordering.place)
+    _take_offline_sales(kit, queue, tills, store.products, Seam(ordering.place, ages.verify))
 
 
 def _go_rounds(
@@ -150,7 +151,7 @@ def _go_rounds(
 
 
 def _take_offline_sales(
-    kit: Kit[OrdersSettings], queue: OfflineQueue, tills: Tills, products: Products, place: PlaceOrder
+    kit: Kit[OrdersSettings], queue: OfflineQueue, tills: Tills, products: Products, seam: Seam
 ) -> None:
     """The offline queue, composed."""
     settings, clock = kit.settings, kit.clock
@@ -158,7 +159,7 @@ def _take_offline_sales(
     limits = Limits(settings.offline_sales_per_till, settings.offline_sales_in_total)
     intake = OfflineIntake(queue, tills, signals, clock, limits)
     keeping = OfflineKeeping(queue, signals, clock)
-    worker = OfflineWorker(OfflinePlacing(queue, products, place, signals, clock), clock)
+    worker = OfflineWorker(OfflinePlacing(queue, products, seam, signals, clock), clock)
     kit.add(
         add_OfflineOrdersServiceServicer_to_server,
         OfflineOrdersServicer(intake, OfflineReports(queue, tills)),

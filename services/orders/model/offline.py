@@ -21,6 +21,14 @@ TillId = NewType("TillId", str)
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineAgeCheck:
+    """A check of the buyer's age, as its till tells it: not yet validated."""
+
+    method: str
+    is_met: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OfflineSale:
     """One sale, as its till tells it.
 
@@ -29,6 +37,7 @@ class OfflineSale:
         sale_time: By the till's clock; None where it gave no time that is one. Trusted for nothing.
         till_id: The till that sold, by what the sale itself says.
         charged: What the till took for all of it.
+        age_check: None where none was made.
         content: The sale as it was sent: equal for equal sales, within one version of this program.
     """
 
@@ -37,6 +46,7 @@ class OfflineSale:
     till_id: str
     charged: Money
     basket: Basket
+    age_check: OfflineAgeCheck | None
     content: bytes = field(repr=False)
 
     @property

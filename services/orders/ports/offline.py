@@ -121,6 +121,14 @@ class PlaceOrder(Protocol):
         ...
 
 
+class VerifyAge(Protocol):
+    """Keeps an age check for the running request and waits for its order: `AgeVerifications.verify`."""
+
+    async def __call__(self, order_id: str, method: str, *, is_met: bool, fingerprint: bytes) -> PlacedOrder:
+        """The order in the state it reached. Repeating the attempt keeps nothing. Raises a `Refusal`."""
+        ...
+
+
 class OfflineSignals(Protocol):
     """What others see of the offline queue. Synthetic sales are reported to nobody."""
 

@@ -32,7 +32,14 @@ from services.orders.model import (
     Tendered,
     TenderMethod,
 )
-from services.orders.model.offline import Conflict, Intake, OfflineSale, RefusedSale, TillReport
+from services.orders.model.offline import (
+    Conflict,
+    Intake,
+    OfflineAgeCheck,
+    OfflineSale,
+    RefusedSale,
+    TillReport,
+)
 
 _STATE_PREFIX: Final = "ORDER_STATE_"
 _STATE_NAMES: Final[dict[int, str]] = {
@@ -187,8 +194,16 @@ def offline_sale_from(content: bytes) -> OfflineSale:
     """A sale as it was kept."""
     sale = offline_pb2.OfflineSale.FromString(content)
     sale_time = _moment(sale.sale_time) if sale.HasField("sale_time") else None
-    order, charged = sale.order, money_of(sale.charged)
-    return OfflineSale(sale.sequence, sale_time, order.till_id, charged, basket_of(order), content)
+    check = OfflineAgeCheck(sale.age_check.method, sale.age_check.minimum_age_met)
+    return OfflineSale(
+        sequence=sale.sequence,
+        sale_time=sale_time,
+        till_id=sale.order.till_id,
+        charged=money_of(sale.charged),
+        basket=basket_of(sale.order),
+        age_check=check if sale.HasField("age_check") else None,
+        content=content,
+    )
 
 
 def sync_answer(intake: Intake) -> offline_pb2.SyncOfflineOrdersResponse:

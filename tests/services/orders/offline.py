@@ -26,6 +26,7 @@ from services.orders.usecases.offline import (
     OfflineKeeping,
     OfflinePlacing,
     OfflineReports,
+    Seam,
 )
 from tests.services.orders.fakes import VISA
 
@@ -115,7 +116,7 @@ class FakeOrders:
     """
 
     placed: list[str] = field(default_factory=list)
-    stock: Counter[str] = field(default_factory=lambda: Counter({"TEA": 1_000_000}))
+    stock: Counter[str] = field(default_factory=lambda: Counter({"TEA": 1_000_000, "WINE": 10}))
     is_away: bool = False
     is_slow: bool = False
     _orders: dict[str, FakeOrder] = field(default_factory=dict)
@@ -129,6 +130,15 @@ class FakeOrders:
             self._orders[key] = self._place(key, basket)
         order = self._orders[key]
         return FakeOrder(order.id, OrderState.PENDING) if self.is_slow else order
+
+    async def verify_age(
+        self, order_id: str, method: str, *, is_met: bool, fingerprint: bytes
+    ) -> PlacedOrder:
+        key = current().idempotency_key
+        assert self._orders[key].id == order_id
+        state, reason = (OrderState.COMPLETED, "") if is_met else (OrderState.REJECTED, "AGE_NOT_MET")
+        self._orders[key] = FakeOrder(OrderId(order_id), state, reason)
+        return self._orders[key]
 
     def sequences(self, till: TillId = TILL) -> list[int]:
         """The numbers of the till's sales that were placed, in the order they were."""
@@ -144,14 +154,12 @@ class FakeOrders:
         if self.stock[line.sku] < line.quantity:
             raise OutOfStock("less is available than the order asks for")
         self.placed.append(key)
-        if b"Declined" in self._card_of(basket):
+        if "Declined" in basket.tenders[0].handle:
             return FakeOrder(OrderId(uuid7()), OrderState.REJECTED, "INSUFFICIENT_FUNDS")
         self.stock[line.sku] -= line.quantity
+        if line.sku == "WINE":
+            return FakeOrder(OrderId(uuid7()), OrderState.AWAITING_AGE_CHECK)
         return FakeOrder(OrderId(uuid7()), OrderState.COMPLETED)
-
-    def _card_of(self, basket: Basket) -> bytes:
-        cards = getattr(basket, "cards", None) or [tender.handle for tender in basket.tenders]
-        return str(cards[0]).encode()
 
 
 class FakeProducts:
@@ -223,7 +231,7 @@ class OfflineShop:
         return OfflinePlacing(
             queue or self.queue,
             self.products,  # type: ignore[arg-type] # as much of a catalogue as is asked for
-            place or self.orders.place,
+            Seam(place or self.orders.place, self.orders.verify_age),
             self.signals,
             self.clock,
         )

@@ -69,6 +69,7 @@ async def test_a_bad_row_is_named_with_all_its_faults_and_the_others_are_taken(s
     bad = message_of(2, "tea", quantity=0, charged=0, currency="euro")
     bad.ClearField("sale_time")
     bad.order.till_id = OTHER_TILL
+    bad.age_check.method = "a good look"
 
     intake = await shop.send(sent(1), wire.offline_sale_of(bad, TILL), sent(3))
 
@@ -76,6 +77,7 @@ async def test_a_bad_row_is_named_with_all_its_faults_and_the_others_are_taken(s
     assert reasons(intake) == [(1, 2, RefusalReason.INVALID_ARGUMENT)]
     assert {fault.field for fault in intake.refused[0].faults} == {
         "sale_time",
+        "age_check.method",
         "charged.currency_code",
         "charged.minor_units",
         "order.till_id",

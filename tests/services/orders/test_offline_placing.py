@@ -9,6 +9,7 @@ import pytest
 from typing_extensions import override
 
 from servicekit.postgres import Database
+from services.orders import wire
 from services.orders.model import Basket
 from services.orders.model.offline import Ending, QueuedSale, Turn
 from services.orders.ports.offline import PlacedOrder, TurnLost
@@ -18,7 +19,7 @@ from services.orders.usecases.offline import OfflinePlacing, SaleUnsettled
 from services.orders.usecases.offline.placing import AGAIN, LEASE, PATIENCE_SECONDS, TURN
 from services.orders.workers import OfflineWorker
 from tests.services.orders.fakes import DECLINED, Crash, Died
-from tests.services.orders.offline import OTHER_TILL, TILL, OfflineShop, sent
+from tests.services.orders.offline import OTHER_TILL, TILL, OfflineShop, message_of, sent
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -81,6 +82,20 @@ async def test_every_conflict_is_told_to_its_till_and_holds_up_nothing(shop: Off
     assert all(one.ending.description for one in report.conflicts)
     assert shop.signals.completed == 2
     assert len(shop.signals.conflicted) == 6
+
+
+@pytest.mark.parametrize(("is_met", "reasons"), [(True, {}), (False, {1: "AGE_NOT_MET"})])
+async def test_an_age_check_made_at_the_till_counts(
+    shop: OfflineShop, is_met: bool, reasons: dict[int, str]
+) -> None:
+    sold = message_of(1, "WINE")
+    sold.age_check.method, sold.age_check.minimum_age_met = "identity_card", is_met
+    await shop.send(wire.offline_sale_of(sold, TILL))
+
+    await shop.work()
+
+    assert await shop.reasons() == reasons
+    assert (await shop.report()).completed == int(is_met)
 
 
 async def test_conflicts_come_page_by_page(shop: OfflineShop) -> None:

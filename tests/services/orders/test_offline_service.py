@@ -26,7 +26,11 @@ from tests.services.orders.peer import FakePaymentsServicer, payments_server
 from tests.services.orders.test_service import MESH_KEY, Client, bearer, serving
 
 Context = grpc.aio.ServicerContext[Any, Any]
-CARL = (("authorization", bearer("carl", "cashier")),)
+Metadata = tuple[tuple[str, str], ...]
+
+
+def carl() -> Metadata:
+    return (("authorization", bearer("carl", "cashier")),)
 
 
 class FakeTillsServicer(security_pb2_grpc.TillsServiceServicer):
@@ -66,9 +70,9 @@ class Offline:
         self.payments = payments
         self.auth = auth
 
-    async def sync(self, *sales: pb.OfflineSale, till: str = TILL, metadata: Any = CARL) -> Any:
+    async def sync(self, *sales: pb.OfflineSale, till: str = TILL, metadata: Metadata = ()) -> Any:
         request = pb.SyncOfflineOrdersRequest(till=till, sales=sales)
-        return await self.stub.SyncOfflineOrders(request, metadata=metadata, timeout=10)
+        return await self.stub.SyncOfflineOrders(request, metadata=metadata or carl(), timeout=10)
 
     async def refused(self, call: Any) -> RemoteRefusal:
         with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -77,7 +81,7 @@ class Offline:
 
     async def report(self) -> pb.GetOfflineReportResponse:
         request = pb.GetOfflineReportRequest(till=TILL)
-        answer: pb.GetOfflineReportResponse = await self.stub.GetOfflineReport(request, metadata=CARL)
+        answer: pb.GetOfflineReportResponse = await self.stub.GetOfflineReport(request, metadata=carl())
         return answer
 
     async def ended(self) -> pb.GetOfflineReportResponse:
@@ -127,11 +131,25 @@ async def test_a_batch_becomes_orders_and_conflicts(offline: Offline) -> None:
     assert sorted(offline.payments.charges.values()) == [1, 1]
 
 
+async def test_a_restricted_sale_needs_the_age_check_of_its_till(offline: Offline) -> None:
+    await offline.shop.sell("WINE", minimum_age=18)
+    unchecked, checked, too_young = (message_of(number, "WINE") for number in (1, 2, 3))
+    for sale, is_met in ((checked, True), (too_young, False)):
+        sale.age_check.method, sale.age_check.minimum_age_met = "identity_card", is_met
+
+    await offline.sync(unchecked, checked, too_young)
+    report = await offline.ended()
+
+    conflicts = [(one.sequence, one.reason, bool(one.order_id)) for one in report.conflicts]
+    assert conflicts == [(1, "AGE_CHECK_NOT_DONE", False), (3, "AGE_NOT_MET", True)]
+    assert sorted(offline.payments.charges.values()) == [1]
+
+
 async def test_a_stream_answers_each_batch_in_turn(offline: Offline) -> None:
     await offline.shop.sell("TEA")
     batches = [[message_of(1), message_of(2)], [message_of(2), message_of(3)], [message_of(3, quantity=2)]]
 
-    stream = offline.stub.StreamOfflineOrders(metadata=CARL, timeout=10)
+    stream = offline.stub.StreamOfflineOrders(metadata=carl(), timeout=10)
     answers = []
     for batch in batches:
         await stream.write(pb.StreamOfflineOrdersRequest(till=TILL, sales=batch))
@@ -150,7 +168,7 @@ async def test_a_stream_answers_each_batch_in_turn(offline: Offline) -> None:
 
 async def test_a_stream_that_is_refused_keeps_what_it_answered_for(offline: Offline) -> None:
     await offline.shop.sell("TEA")
-    stream = offline.stub.StreamOfflineOrders(metadata=CARL, timeout=10)
+    stream = offline.stub.StreamOfflineOrders(metadata=carl(), timeout=10)
 
     await stream.write(pb.StreamOfflineOrdersRequest(till=TILL, sales=[message_of(1)]))
     await stream.read()

@@ -29,7 +29,7 @@ from tillmesh.options.v1 import options_pb2 as tillmesh_dot_options_dot_v1_dot_o
 from tillmesh.orders.v1 import orders_pb2 as tillmesh_dot_orders_dot_v1_dot_orders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tillmesh/orders/v1/offline.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\x1a\x1ftillmesh/orders/v1/orders.proto\"\xb0\x01\n\x0bOfflineSale\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\tsale_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05order\x18\x03 \x01(\x0b\x32&.tillmesh.orders.v1.CreateOrderRequest\x12)\n\x07\x63harged\x18\x04 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\"X\n\x18SyncOfflineOrdersRequest\x12\x0c\n\x04till\x18\x01 \x01(\t\x12.\n\x05sales\x18\x02 \x03(\x0b\x32\x1f.tillmesh.orders.v1.OfflineSale\"w\n\x19SyncOfflineOrdersResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12\x16\n\x0erepeated_sales\x18\x02 \x01(\x05\x12\x30\n\x07refused\x18\x03 \x03(\x0b\x32\x1f.tillmesh.orders.v1.RefusedSale\"Z\n\x1aStreamOfflineOrdersRequest\x12\x0c\n\x04till\x18\x01 \x01(\t\x12.\n\x05sales\x18\x02 \x03(\x0b\x32\x1f.tillmesh.orders.v1.OfflineSale\"y\n\x1bStreamOfflineOrdersResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12\x16\n\x0erepeated_sales\x18\x02 \x01(\x05\x12\x30\n\x07refused\x18\x03 \x03(\x0b\x32\x1f.tillmesh.orders.v1.RefusedSale\"u\n\x0bRefusedSale\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x35\n\nviolations\x18\x04 \x03(\x0b\x32!.tillmesh.orders.v1.SaleViolation\"3\n\rSaleViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"N\n\x17GetOfflineReportRequest\x12\x0c\n\x04till\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xd2\x01\n\x18GetOfflineReportResponse\x12\x36\n\tconflicts\x18\x01 \x03(\x0b\x32#.tillmesh.orders.v1.OfflineConflict\x12\x0f\n\x07waiting\x18\x02 \x01(\x05\x12\x11\n\tcompleted\x18\x03 \x01(\x05\x12\x12\n\nconflicted\x18\x04 \x01(\x05\x12-\n\x04gaps\x18\x05 \x03(\x0b\x32\x1f.tillmesh.orders.v1.SequenceGap\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\"*\n\x0bSequenceGap\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\"\xb4\x01\n\x0fOfflineConflict\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12-\n\tsale_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07\x63harged\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x10\n\x08order_id\x18\x06 \x01(\t2\xec\x03\n\x14OfflineOrdersService\x12\xa3\x01\n\x11SyncOfflineOrders\x12,.tillmesh.orders.v1.SyncOfflineOrdersRequest\x1a-.tillmesh.orders.v1.SyncOfflineOrdersResponse\"1\x90\x02\x02\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/offlineOrders:sync:\x01*\x12\x88\x01\n\x13StreamOfflineOrders\x12..tillmesh.orders.v1.StreamOfflineOrdersRequest\x1a/.tillmesh.orders.v1.StreamOfflineOrdersResponse\"\x0c\x90\x02\x02\x8a\xb5\x18\x05\"\x03\x02\x03\x05(\x01\x30\x01\x12\xa2\x01\n\x10GetOfflineReport\x12+.tillmesh.orders.v1.GetOfflineReportRequest\x1a,.tillmesh.orders.v1.GetOfflineReportResponse\"3\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02!\x12\x1f/v1/offlineOrders/{till}/reportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tillmesh/orders/v1/offline.proto\x12\x12tillmesh.orders.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtillmesh/money/v1/money.proto\x1a!tillmesh/options/v1/options.proto\x1a\x1ftillmesh/orders/v1/orders.proto\"\xe8\x01\n\x0bOfflineSale\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\tsale_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05order\x18\x03 \x01(\x0b\x32&.tillmesh.orders.v1.CreateOrderRequest\x12)\n\x07\x63harged\x18\x04 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x36\n\tage_check\x18\x05 \x01(\x0b\x32#.tillmesh.orders.v1.OfflineAgeCheck\":\n\x0fOfflineAgeCheck\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x17\n\x0fminimum_age_met\x18\x02 \x01(\x08\"X\n\x18SyncOfflineOrdersRequest\x12\x0c\n\x04till\x18\x01 \x01(\t\x12.\n\x05sales\x18\x02 \x03(\x0b\x32\x1f.tillmesh.orders.v1.OfflineSale\"w\n\x19SyncOfflineOrdersResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12\x16\n\x0erepeated_sales\x18\x02 \x01(\x05\x12\x30\n\x07refused\x18\x03 \x03(\x0b\x32\x1f.tillmesh.orders.v1.RefusedSale\"Z\n\x1aStreamOfflineOrdersRequest\x12\x0c\n\x04till\x18\x01 \x01(\t\x12.\n\x05sales\x18\x02 \x03(\x0b\x32\x1f.tillmesh.orders.v1.OfflineSale\"y\n\x1bStreamOfflineOrdersResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12\x16\n\x0erepeated_sales\x18\x02 \x01(\x05\x12\x30\n\x07refused\x18\x03 \x03(\x0b\x32\x1f.tillmesh.orders.v1.RefusedSale\"u\n\x0bRefusedSale\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x35\n\nviolations\x18\x04 \x03(\x0b\x32!.tillmesh.orders.v1.SaleViolation\"3\n\rSaleViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"N\n\x17GetOfflineReportRequest\x12\x0c\n\x04till\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xd2\x01\n\x18GetOfflineReportResponse\x12\x36\n\tconflicts\x18\x01 \x03(\x0b\x32#.tillmesh.orders.v1.OfflineConflict\x12\x0f\n\x07waiting\x18\x02 \x01(\x05\x12\x11\n\tcompleted\x18\x03 \x01(\x05\x12\x12\n\nconflicted\x18\x04 \x01(\x05\x12-\n\x04gaps\x18\x05 \x03(\x0b\x32\x1f.tillmesh.orders.v1.SequenceGap\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\"*\n\x0bSequenceGap\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\"\xb4\x01\n\x0fOfflineConflict\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12-\n\tsale_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07\x63harged\x18\x05 \x01(\x0b\x32\x18.tillmesh.money.v1.Money\x12\x10\n\x08order_id\x18\x06 \x01(\t2\xec\x03\n\x14OfflineOrdersService\x12\xa3\x01\n\x11SyncOfflineOrders\x12,.tillmesh.orders.v1.SyncOfflineOrdersRequest\x1a-.tillmesh.orders.v1.SyncOfflineOrdersResponse\"1\x90\x02\x02\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/offlineOrders:sync:\x01*\x12\x88\x01\n\x13StreamOfflineOrders\x12..tillmesh.orders.v1.StreamOfflineOrdersRequest\x1a/.tillmesh.orders.v1.StreamOfflineOrdersResponse\"\x0c\x90\x02\x02\x8a\xb5\x18\x05\"\x03\x02\x03\x05(\x01\x30\x01\x12\xa2\x01\n\x10GetOfflineReport\x12+.tillmesh.orders.v1.GetOfflineReportRequest\x1a,.tillmesh.orders.v1.GetOfflineReportResponse\"3\x90\x02\x01\x8a\xb5\x18\x05\"\x03\x02\x03\x05\x82\xd3\xe4\x93\x02!\x12\x1f/v1/offlineOrders/{till}/reportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,27 +43,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFLINEORDERSSERVICE'].methods_by_name['GetOfflineReport']._loaded_options = None
   _globals['_OFFLINEORDERSSERVICE'].methods_by_name['GetOfflineReport']._serialized_options = b'\220\002\001\212\265\030\005\"\003\002\003\005\202\323\344\223\002!\022\037/v1/offlineOrders/{till}/report'
   _globals['_OFFLINESALE']._serialized_start=219
-  _globals['_OFFLINESALE']._serialized_end=395
-  _globals['_SYNCOFFLINEORDERSREQUEST']._serialized_start=397
-  _globals['_SYNCOFFLINEORDERSREQUEST']._serialized_end=485
-  _globals['_SYNCOFFLINEORDERSRESPONSE']._serialized_start=487
-  _globals['_SYNCOFFLINEORDERSRESPONSE']._serialized_end=606
-  _globals['_STREAMOFFLINEORDERSREQUEST']._serialized_start=608
-  _globals['_STREAMOFFLINEORDERSREQUEST']._serialized_end=698
-  _globals['_STREAMOFFLINEORDERSRESPONSE']._serialized_start=700
-  _globals['_STREAMOFFLINEORDERSRESPONSE']._serialized_end=821
-  _globals['_REFUSEDSALE']._serialized_start=823
-  _globals['_REFUSEDSALE']._serialized_end=940
-  _globals['_SALEVIOLATION']._serialized_start=942
-  _globals['_SALEVIOLATION']._serialized_end=993
-  _globals['_GETOFFLINEREPORTREQUEST']._serialized_start=995
-  _globals['_GETOFFLINEREPORTREQUEST']._serialized_end=1073
-  _globals['_GETOFFLINEREPORTRESPONSE']._serialized_start=1076
-  _globals['_GETOFFLINEREPORTRESPONSE']._serialized_end=1286
-  _globals['_SEQUENCEGAP']._serialized_start=1288
-  _globals['_SEQUENCEGAP']._serialized_end=1330
-  _globals['_OFFLINECONFLICT']._serialized_start=1333
-  _globals['_OFFLINECONFLICT']._serialized_end=1513
-  _globals['_OFFLINEORDERSSERVICE']._serialized_start=1516
-  _globals['_OFFLINEORDERSSERVICE']._serialized_end=2008
+  _globals['_OFFLINESALE']._serialized_end=451
+  _globals['_OFFLINEAGECHECK']._serialized_start=453
+  _globals['_OFFLINEAGECHECK']._serialized_end=511
+  _globals['_SYNCOFFLINEORDERSREQUEST']._serialized_start=513
+  _globals['_SYNCOFFLINEORDERSREQUEST']._serialized_end=601
+  _globals['_SYNCOFFLINEORDERSRESPONSE']._serialized_start=603
+  _globals['_SYNCOFFLINEORDERSRESPONSE']._serialized_end=722
+  _globals['_STREAMOFFLINEORDERSREQUEST']._serialized_start=724
+  _globals['_STREAMOFFLINEORDERSREQUEST']._serialized_end=814
+  _globals['_STREAMOFFLINEORDERSRESPONSE']._serialized_start=816
+  _globals['_STREAMOFFLINEORDERSRESPONSE']._serialized_end=937
+  _globals['_REFUSEDSALE']._serialized_start=939
+  _globals['_REFUSEDSALE']._serialized_end=1056
+  _globals['_SALEVIOLATION']._serialized_start=1058
+  _globals['_SALEVIOLATION']._serialized_end=1109
+  _globals['_GETOFFLINEREPORTREQUEST']._serialized_start=1111
+  _globals['_GETOFFLINEREPORTREQUEST']._serialized_end=1189
+  _globals['_GETOFFLINEREPORTRESPONSE']._serialized_start=1192
+  _globals['_GETOFFLINEREPORTRESPONSE']._serialized_end=1402
+  _globals['_SEQUENCEGAP']._serialized_start=1404
+  _globals['_SEQUENCEGAP']._serialized_end=1446
+  _globals['_OFFLINECONFLICT']._serialized_start=1449
+  _globals['_OFFLINECONFLICT']._serialized_end=1629
+  _globals['_OFFLINEORDERSSERVICE']._serialized_start=1632
+  _globals['_OFFLINEORDERSSERVICE']._serialized_end=2124
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ class OfflineSale(_message.Message):
     SALE_TIME_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     CHARGED_FIELD_NUMBER: _builtins.int
+    AGE_CHECK_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The till's own number for it, counting up from 1."""
     @_builtins.property
@@ -47,6 +48,12 @@ class OfflineSale(_message.Message):
         prices of the shop is a `PRICE_CHANGED` conflict.
         """
 
+    @_builtins.property
+    def age_check(self) -> Global___OfflineAgeCheck:
+        """How the buyer's age was checked. A sale of restricted items without it is an
+        `AGE_CHECK_NOT_DONE` conflict.
+        """
+
     def __init__(
         self,
         *,
@@ -54,14 +61,41 @@ class OfflineSale(_message.Message):
         sale_time: _timestamp_pb2.Timestamp | None = ...,
         order: _orders_pb2.CreateOrderRequest | None = ...,
         charged: _money_pb2.Money | None = ...,
+        age_check: Global___OfflineAgeCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "order", b"order", "sale_time", b"sale_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age_check", b"age_check", "charged", b"charged", "order", b"order", "sale_time", b"sale_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "order", b"order", "sale_time", b"sale_time", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_check", b"age_check", "charged", b"charged", "order", b"order", "sale_time", b"sale_time", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfflineSale: _TypeAlias = OfflineSale  # noqa: Y015
+
+@_typing.final
+class OfflineAgeCheck(_message.Message):
+    """A check of the buyer's age that was made at the till, by whoever sends the sale."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    MINIMUM_AGE_MET_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """What was looked at, such as "identity_card": as in VerifyAge."""
+    minimum_age_met: _builtins.bool
+    """True if the buyer has the age that the sale needs. False is a conflict."""
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        minimum_age_met: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "minimum_age_met", b"minimum_age_met"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfflineAgeCheck: _TypeAlias = OfflineAgeCheck  # noqa: Y015
 
 @_typing.final
 class SyncOfflineOrdersRequest(_message.Message):
@@ -364,8 +398,8 @@ class OfflineConflict(_message.Message):
     sequence: _builtins.int
     """The till's number for the sale."""
     reason: _builtins.str
-    """Why: `OUT_OF_STOCK`, `PRICE_CHANGED`, `UNKNOWN_PRODUCT`, `AGE_CHECK_NOT_DONE`, or why
-    its payment was refused, such as `INSUFFICIENT_FUNDS`.
+    """Why: `OUT_OF_STOCK`, `PRICE_CHANGED`, `UNKNOWN_PRODUCT`, `AGE_CHECK_NOT_DONE`,
+    `AGE_NOT_MET`, or why its payment was refused, such as `INSUFFICIENT_FUNDS`.
     """
     description: _builtins.str
     """The same, for a person."""

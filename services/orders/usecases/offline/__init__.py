@@ -2,7 +2,15 @@
 
 from services.orders.usecases.offline.intake import Limits, OfflineIntake
 from services.orders.usecases.offline.keeping import OfflineKeeping
-from services.orders.usecases.offline.placing import OfflinePlacing, SaleUnsettled
+from services.orders.usecases.offline.placing import OfflinePlacing, SaleUnsettled, Seam
 from services.orders.usecases.offline.reporting import OfflineReports
 
-__all__ = ["Limits", "OfflineIntake", "OfflineKeeping", "OfflinePlacing", "OfflineReports", "SaleUnsettled"]
+__all__ = [
+    "Limits",
+    "OfflineIntake",
+    "OfflineKeeping",
+    "OfflinePlacing",
+    "OfflineReports",
+    "SaleUnsettled",
+    "Seam",
+]

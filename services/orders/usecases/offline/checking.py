@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from servicekit.errors import InvalidArgument
+from services.orders.model import AgeCheckMethod
 from services.orders.model.offline import OfflineSale, SaleFault, TillId
 from services.orders.usecases import baskets
 from services.orders.usecases.fields import MAX_MINOR_UNITS
 
 MAX_SEQUENCE: Final = 2**63 - 1
+_METHODS: Final = frozenset(AgeCheckMethod)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
@@ -25,6 +27,8 @@ def _own_faults(sale: OfflineSale) -> Iterator[SaleFault]:
         yield SaleFault("sequence", "must be 1 or more")
     if sale.sale_time is None:
         yield SaleFault("sale_time", "must be a time")
+    if sale.age_check and sale.age_check.method not in _METHODS:
+        yield SaleFault("age_check.method", f"must be one of {', '.join(sorted(_METHODS))}")
     if not _CURRENCY.fullmatch(sale.charged.currency_code):
         yield SaleFault("charged.currency_code", "must be three capital letters (ISO 4217)")
     if not 1 <= sale.charged.minor_units <= MAX_MINOR_UNITS:

@@ -8,6 +8,7 @@ and keeps what it became. A sale ends before the next of its till begins.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from servicekit.errors import Kind, Refusal
 from services.orders.model import Money, OrderState, Product, Sku
 from services.orders.model.offline import Ending, OfflineSale, QueuedSale, Turn, skus_of
 from services.orders.ports import Products
-from services.orders.ports.offline import OfflineQueue, OfflineSignals, PlacedOrder, PlaceOrder
+from services.orders.ports.offline import OfflineQueue, OfflineSignals, PlacedOrder, PlaceOrder, VerifyAge
 from services.orders.usecases import baskets
 
 LEASE: Final = timedelta(seconds=10)
@@ -42,6 +43,14 @@ class SaleUnsettled(Exception):
     """What the sale becomes is not known yet: try again later, and nothing of this till before it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """What the queue asks of those who make orders, for the request that runs."""
+
+    place: PlaceOrder
+    verify_age: VerifyAge
+
+
 class OfflinePlacing:
     """Places the sales of one till at a time; any number of replicas at once."""
 
@@ -49,13 +58,13 @@ class OfflinePlacing:
         self,
         queue: OfflineQueue,
         products: Products,
-        place: PlaceOrder,
+        seam: Seam,
         signals: OfflineSignals,
         clock: Clock,
     ) -> None:
         self._queue = queue
         self._products = products
-        self._place = place
+        self._seam = seam
         self._signals = signals
         self._clock = clock
 
@@ -104,7 +113,16 @@ class OfflinePlacing:
         # Products are never changed: what is compared here is what the order will cost.
         products = await self._products.named(skus_of(sale.basket))
         conflict = _conflict(sale, products)
-        return conflict or _ending_of(await self._place(sale.basket, sale.fingerprint))
+        return conflict or _ending_of(await self._order(sale))
+
+    async def _order(self, sale: OfflineSale) -> PlacedOrder:
+        order = await self._seam.place(sale.basket, sale.fingerprint)
+        check = sale.age_check
+        if check is None or order.state is not OrderState.AWAITING_AGE_CHECK:
+            return order
+        return await self._seam.verify_age(
+            order.id, check.method, is_met=check.is_met, fingerprint=sale.fingerprint
+        )
 
     def _request(self, queued: QueuedSale) -> RequestContext:
         return RequestContext(
@@ -124,7 +142,7 @@ def _key(queued: QueuedSale) -> str:
 def _conflict(sale: OfflineSale, products: dict[Sku, Product]) -> Ending | None:
     """Why the sale cannot be placed as it was made, if that can be told before."""
     restricted = [product for product in products.values() if product.minimum_age > 0]
-    if restricted:
+    if restricted and sale.age_check is None:
         first = min(restricted, key=lambda product: product.sku)
         told = f"{first.sku} may be sold from {first.minimum_age} years only, and nobody checked"
         return Ending(None, "AGE_CHECK_NOT_DONE", told)
