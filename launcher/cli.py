@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(verbs)
     _add_try(verbs)
     _add_logs(verbs)
+    _add_query(verbs)
     _add(verbs, "down", "stop everything, in order; exit 0 also when nothing runs")
     _add(verbs, "seed", "fill the shop with its demonstration goods (`up` does, the first time)")
     return parser
@@ -104,6 +105,13 @@ def _add_logs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="begin N lines back (%(default)s)",
     )
     logs.add_argument("--json", action="store_true", help="print lines as they were written")
+
+
+def _add_query(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    query = _add(verbs, "query", "ask monitoring in PromQL; a table, or a plot over time")
+    query.add_argument("promql", help="such as 'sum by (job) (rate(rpc_server_duration_seconds_count[1m]))'")
+    query.add_argument("--range", default="", metavar="TIME", help="over the last 30s, 15m, 1h or 7d")
+    query.add_argument("--json", action="store_true", help="print Prometheus's own answer")
 
 
 def _add(
