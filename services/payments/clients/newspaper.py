@@ -48,7 +48,7 @@ class StripeNewspaper(Newspaper):
             event: dict[str, Any] = json.loads(body)
             subject: dict[str, Any] = event["data"]["object"]
             return _news(event["id"], subject)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise EventMalformed("the event is not one of Stripe's") from error
 
     def _verify(self, body: bytes, signature: str) -> None:

@@ -50,7 +50,7 @@ class _Tables:
         return _Tables(**{name: type(rows)(rows) for name, rows in vars(self).items()})
 
 
-class _MemoryUnit(Unit):
+class MemoryUnit(Unit):
     """Works on copies, which the store takes over when the transaction ends well."""
 
     def __init__(self, tables: _Tables) -> None:
@@ -133,6 +133,8 @@ class _MemoryUnit(Unit):
 class MemoryStore(Store):
     """One transaction at a time: coarser than PostgreSQL's row locks, and as safe."""
 
+    unit = MemoryUnit
+
     def __init__(self) -> None:
         self._tables = _Tables()
         self._alone = asyncio.Lock()
@@ -147,7 +149,7 @@ class MemoryStore(Store):
     async def transaction(self) -> AsyncIterator[Unit]:
         async with self._alone:
             tables = self._tables.copied()
-            yield _MemoryUnit(tables)
+            yield self.unit(tables)
             self._tables = tables
 
     @override

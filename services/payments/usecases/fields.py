@@ -40,7 +40,8 @@ def check_part(amount: Money | None, whole: Money) -> None:
         return
     if violations := list(money_violations(amount)):
         raise InvalidArgument("the amount is not valid", violations=violations)
-    if amount.currency_code != whole.currency_code:
+    # One that was called off before it was asked for has no currency yet.
+    if amount.currency_code != (whole.currency_code or amount.currency_code):
         raise CurrencyMismatch(f"the payment is in {whole.currency_code}, not in {amount.currency_code}")
 
 

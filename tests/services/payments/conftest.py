@@ -1,6 +1,7 @@
 """The use cases over fakes, and Stripe's stand-in on a free port of this process."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from sandbox.server import listen, running
 from servicekit.clock import SystemClock
 from services.payments.clients.stripe import StripeProvider, stripe_client
 from services.payments.clients.transport import Transport
+from services.payments.store.memory import MemoryStore
 from tests.services.payments.fakes import Shop
 
 
@@ -34,10 +36,20 @@ class Stripe:
         answer = await self._http.post("/sandbox/stripe/faults", json=fault)
         assert answer.status_code == 201, answer.text
 
+    async def heal(self) -> None:
+        """Switch off whatever goes wrong at the API; what is on its way stays so."""
+        answer = await self._http.delete("/sandbox/stripe/faults")
+        assert answer.status_code == 204, answer.text
+
     async def ledger(self) -> list[dict[str, str]]:
         answer = await self._http.get("/sandbox/stripe/ledger")
         entries: list[dict[str, str]] = answer.json()["entries"]
         return entries
+
+    async def events(self) -> list[dict[str, Any]]:
+        answer = await self._http.get("/v1/events", headers={"Authorization": "Bearer sk_test_dashboard"})
+        listed: list[dict[str, Any]] = answer.json()["data"]
+        return listed
 
     async def movements(self) -> list[str]:
         return [entry["movement"] for entry in await self.ledger()]
@@ -53,8 +65,8 @@ class Stripe:
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def shop() -> Shop[MemoryStore]:
+    return Shop(lambda _: MemoryStore())
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from typing_extensions import override
 
-from servicekit.clock import ManualClock, uuid7
+from servicekit.clock import Clock, ManualClock, uuid7
 from services.payments.model import (
     Attempt,
     Authorized,
@@ -28,8 +28,7 @@ from services.payments.model import (
     Released,
     Unknown,
 )
-from services.payments.ports import Newspaper, Provider
-from services.payments.store.memory import MemoryStore
+from services.payments.ports import Newspaper, Provider, Store
 from services.payments.usecases import (
     Asking,
     Bookkeeping,
@@ -45,6 +44,7 @@ VISA = "pm_card_visa"
 EMPTY_CARD = "pm_card_empty"
 SECRET = b"g" * 32
 
+S = TypeVar("S", bound=Store)
 T = TypeVar("T", Outcome, RefundOutcome)
 
 
@@ -63,6 +63,7 @@ class FakeProvider(Provider):
     """Making an intent meets no misfortune unless `preparing` has one: it moves no money."""
 
     def __init__(self) -> None:
+        self.prefix = "pi"
         self.held: list[str] = []
         self.taken: list[str] = []
         self.cancelled: list[str] = []
@@ -121,7 +122,7 @@ class FakeProvider(Provider):
 
     def _make(self, key: ProviderKey) -> Outcome:
         if key not in self._made:
-            name = ProviderId(f"pi_{len(self._made)}")
+            name = ProviderId(f"{self.prefix}_{len(self._made)}")
             self._made[key] = self._standing[name] = Prepared(name)
         return self._made[key]
 
@@ -188,15 +189,15 @@ class SeenSignals:
         self.news.append(reason)
 
 
-class Shop:
+class Shop(Generic[S]):
     """The use cases over fakes that behave."""
 
-    def __init__(self) -> None:
-        self.store = MemoryStore()
+    def __init__(self, make_store: Callable[[Clock], S]) -> None:
+        self.clock = ManualClock()
+        self.store = make_store(self.clock)
         self.provider = FakeProvider()
         self.newspaper = FakeNewspaper()
         self.signals = SeenSignals()
-        self.clock = ManualClock()
         self.asking = Asking(self.store, self.provider, self.signals, self.clock, uuid7)
         self.gift_cards = GiftCards(self.store, SECRET, self.clock)
         self.payments = Payments(self.store, self.asking, self.gift_cards, self.clock)

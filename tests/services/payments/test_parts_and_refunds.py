@@ -19,6 +19,7 @@ from services.payments.errors import (
     RefundUnsettled,
 )
 from services.payments.model import Money, Payment, PaymentState
+from services.payments.store.memory import MemoryStore
 from tests.services.payments.fakes import EMPTY_CARD, TEN_EUROS, VISA, Misfortune, Shop
 
 
@@ -26,7 +27,7 @@ def euros(minor_units: int) -> Money:
     return Money("EUR", minor_units)
 
 
-async def captured(shop: Shop) -> Payment:
+async def captured(shop: Shop[MemoryStore]) -> Payment:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     return await shop.payments.capture(held.id)
 
@@ -36,7 +37,7 @@ async def refused(call: Awaitable[Any], kind: type[Exception]) -> None:
         await call
 
 
-async def test_a_part_is_taken_and_the_rest_let_go(shop: Shop) -> None:
+async def test_a_part_is_taken_and_the_rest_let_go(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
     taken = await shop.payments.capture(held.id, euros(400))
@@ -60,7 +61,7 @@ async def test_a_part_is_taken_and_the_rest_let_go(shop: Shop) -> None:
     ],
 )
 async def test_what_cannot_be_taken_is_refused_and_stays_held(
-    shop: Shop, amount: Money, refusal: type[Exception]
+    shop: Shop[MemoryStore], amount: Money, refusal: type[Exception]
 ) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
@@ -70,7 +71,9 @@ async def test_what_cannot_be_taken_is_refused_and_stays_held(
     assert shop.provider.taken == []
 
 
-async def test_a_capture_of_another_amount_does_not_follow_one_without_an_answer(shop: Shop) -> None:
+async def test_a_capture_of_another_amount_does_not_follow_one_without_an_answer(
+    shop: Shop[MemoryStore],
+) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     shop.provider.misfortunes.append(Misfortune.LOST_ON_THE_WAY)
     await shop.payments.capture(held.id, euros(400))
@@ -80,7 +83,7 @@ async def test_a_capture_of_another_amount_does_not_follow_one_without_an_answer
     assert (await shop.payments.capture(held.id, euros(400))).captured_minor == 400
 
 
-async def test_money_is_given_back_in_parts_once_for_each_name(shop: Shop) -> None:
+async def test_money_is_given_back_in_parts_once_for_each_name(shop: Shop[MemoryStore]) -> None:
     payment = await captured(shop)
     first, second = uuid7(), uuid7()
 
@@ -95,7 +98,7 @@ async def test_money_is_given_back_in_parts_once_for_each_name(shop: Shop) -> No
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_no_more_is_given_back_than_was_taken(shop: Shop) -> None:
+async def test_no_more_is_given_back_than_was_taken(shop: Shop[MemoryStore]) -> None:
     payment = await captured(shop)
     await shop.refunds.refund(payment.id, uuid7(), euros(400))
 
@@ -105,7 +108,7 @@ async def test_no_more_is_given_back_than_was_taken(shop: Shop) -> None:
     await refused(shop.refunds.refund(payment.id, uuid7()), RefundTooLarge)
 
 
-async def test_a_refund_on_its_way_counts_as_given_back(shop: Shop) -> None:
+async def test_a_refund_on_its_way_counts_as_given_back(shop: Shop[MemoryStore]) -> None:
     payment = await captured(shop)
     lost = uuid7()
     shop.provider.misfortunes.append(Misfortune.LOST_ON_THE_WAY)
@@ -117,7 +120,7 @@ async def test_a_refund_on_its_way_counts_as_given_back(shop: Shop) -> None:
     assert shop.provider.given_back == [("pi_0", 700)]
 
 
-async def test_refunds_at_once_give_back_no_more_than_there_is(shop: Shop) -> None:
+async def test_refunds_at_once_give_back_no_more_than_there_is(shop: Shop[MemoryStore]) -> None:
     payment = await captured(shop)
 
     answers = await asyncio.gather(
@@ -128,7 +131,7 @@ async def test_refunds_at_once_give_back_no_more_than_there_is(shop: Shop) -> No
     assert (await shop.payments.get(payment.id)).refunded_minor == 900
 
 
-async def test_a_name_is_for_one_amount(shop: Shop) -> None:
+async def test_a_name_is_for_one_amount(shop: Shop[MemoryStore]) -> None:
     payment = await captured(shop)
     name = uuid7()
     await shop.refunds.refund(payment.id, name, euros(400))
@@ -137,13 +140,13 @@ async def test_a_name_is_for_one_amount(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("card", [VISA, EMPTY_CARD])
-async def test_what_was_not_taken_is_not_given_back(shop: Shop, card: str) -> None:
+async def test_what_was_not_taken_is_not_given_back(shop: Shop[MemoryStore], card: str) -> None:
     payment = await shop.payments.authorize(uuid7(), TEN_EUROS, card)
 
     await refused(shop.refunds.refund(payment.id, uuid7()), NotCaptured)
 
 
-async def test_a_refund_of_nothing_that_is_here_is_refused(shop: Shop) -> None:
+async def test_a_refund_of_nothing_that_is_here_is_refused(shop: Shop[MemoryStore]) -> None:
     payment = await captured(shop)
 
     await refused(shop.refunds.refund(uuid7(), uuid7()), PaymentNotFound)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -9,12 +10,15 @@ from typing import Any
 
 import grpc
 import pytest
+import stripe as library
+from google.api import httpbody_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tillmesh.money.v1 import money_pb2
 from tillmesh.payments.v1 import payments_pb2 as pb
 from tillmesh.payments.v1 import payments_pb2_grpc as pb_grpc
 
 from servicekit.clock import SystemClock, uuid7
+from servicekit.crash_points import EXIT_CODE
 from servicekit.errors import Kind
 from servicekit.status import refusal_of
 from servicekit.tokens import ServiceTokens
@@ -63,8 +67,16 @@ class Running:
         payment: pb.Payment = answer.payment
         return payment
 
+    async def capture_or_none(self, payment_id: str) -> pb.Payment | None:
+        try:
+            return await self.capture(payment_id)
+        except grpc.aio.AioRpcError as error:
+            if refusal_of(error).reason == "NOT_AUTHORIZED":
+                return None
+            raise
 
-Start = Callable[[str], contextlib.AbstractAsyncContextManager[Running]]
+
+Start = Callable[..., contextlib.AbstractAsyncContextManager[Running]]
 
 
 @pytest.fixture
@@ -73,7 +85,7 @@ def start(make_database: Callable[[str], str], free_ports: Callable[[int], list[
     database_url = make_database("services.payments")
 
     @contextlib.asynccontextmanager
-    async def start(stripe_url: str) -> AsyncIterator[Running]:
+    async def start(stripe_url: str, **more: str) -> AsyncIterator[Running]:
         port, nobody = free_ports(2)
         environ = {
             "GRPC_PORT": str(port),
@@ -85,6 +97,7 @@ def start(make_database: Callable[[str], str], free_ports: Callable[[int], list[
             "STRIPE_API_KEY": "sk_test_process",
             "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "GIFT_CARD_SECRET": "g" * 32,
+            **more,
         }
         command = (sys.executable, "-m", "services.payments")
         process = await asyncio.create_subprocess_exec(*command, env=environ, stderr=asyncio.subprocess.PIPE)
@@ -172,3 +185,67 @@ async def test_bad_calls_have_their_own_refusals(stripe: Any, start: Start) -> N
     }
     assert refusal_of(missing.value).reason == "PAYMENT_NOT_FOUND"
     assert refusal_of(stranger.value).kind in {Kind.UNAUTHENTICATED, Kind.PERMISSION_DENIED}
+
+
+async def test_it_voids_and_refunds_and_splits(stripe: Any, start: Start) -> None:
+    order = uuid7()
+    part = money_pb2.Money(currency_code="EUR", minor_units=400)
+    async with start(stripe.url) as payments:
+        await payments.until("readiness")
+        cash = pb.AuthorizeRequest(order_id=order, amount=TEN_EUROS, method=pb.PAYMENT_METHOD_CASH, share=1)
+
+        held = await payments.authorize(order)
+        beside = (await payments.stub.Authorize(cash, metadata=payments.metadata)).payment
+        voided = await payments.stub.Void(pb.VoidRequest(payment_id=beside.id), metadata=payments.metadata)
+        capture = pb.CaptureRequest(payment_id=held.id, amount=TEN_EUROS)
+        await payments.stub.Capture(capture, metadata=payments.metadata)
+        refund = pb.RefundRequest(payment_id=held.id, amount=part, refund_id=uuid7())
+        refunded = await payments.stub.Refund(refund, metadata=payments.metadata)
+        again = await payments.stub.Refund(refund, metadata=payments.metadata)
+
+    assert voided.payment.state == pb.PAYMENT_STATE_VOIDED
+    assert (refunded.payment.state, refunded.payment.refunded) == (pb.PAYMENT_STATE_PARTIALLY_REFUNDED, part)
+    assert again == refunded
+    assert await stripe.movements() == ["authorised", "captured", "refunded"]
+
+
+async def test_an_event_settles_what_nobody_asks_about_and_a_forged_one_nothing(
+    stripe: Any, start: Start
+) -> None:
+    await stripe.switch_on(kind="drop_after_commit", count=1, operation="payment_intents.confirm")
+    async with start(stripe.url) as payments:
+        await payments.until("readiness")
+        unknown = await payments.authorize(uuid7())
+        (listed,) = [each for each in await stripe.events() if each["type"].endswith("capturable_updated")]
+        body = json.dumps(listed)
+        webhooks: Any = pb_grpc.WebhooksServiceStub(payments.channel)
+        event = httpbody_pb2.HttpBody(data=body.encode())
+
+        with pytest.raises(grpc.aio.AioRpcError) as forged:
+            await webhooks.ReceiveStripeEvent(pb.ReceiveStripeEventRequest(event=event, signature="t=1,v1=0"))
+        signature = library.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET)
+        signed = pb.ReceiveStripeEventRequest(event=event, signature=signature)
+        for _ in range(2):
+            await webhooks.ReceiveStripeEvent(signed)
+        async with asyncio.timeout(8):  # The reconciler would not ask before that.
+            while (await payments.capture_or_none(unknown.id)) is None:
+                await asyncio.sleep(0.05)
+
+    assert refusal_of(forged.value).reason == "SIGNATURE_INVALID"
+    assert await stripe.movements() == ["authorised", "captured"]
+
+
+async def test_a_process_that_dies_at_a_named_point_leaves_nothing_doubled(stripe: Any, start: Start) -> None:
+    order = uuid7()
+    async with start(stripe.url, CRASH_POINT="provider.hold:after") as payments:
+        await payments.until("readiness")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await payments.authorize(order)
+        assert await payments.process.wait() == EXIT_CODE
+
+    async with start(stripe.url) as payments:
+        await payments.until("readiness")
+        settled = await payments.authorize(order)
+
+    assert settled.state == pb.PAYMENT_STATE_AUTHORIZED
+    assert await stripe.movements() == ["authorised"]

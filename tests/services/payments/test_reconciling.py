@@ -19,6 +19,7 @@ from services.payments.model import (
     RefundNews,
     Released,
 )
+from services.payments.store.memory import MemoryStore
 from tests.services.payments.fakes import TEN_EUROS, VISA, Misfortune, Shop
 
 LOST = [Misfortune.LOST_ON_THE_WAY, Misfortune.LOST_ON_THE_WAY_BACK]
@@ -28,14 +29,16 @@ def told(payment: Payment, outcome: Outcome, event_id: str = "evt_1") -> IntentN
     return IntentNews(event_id, payment.id, payment.provider_id, outcome)
 
 
-async def dies(shop: Shop, call: object) -> None:
+async def dies(shop: Shop[MemoryStore], call: object) -> None:
     shop.provider.misfortunes.append(Misfortune.CALLER_DIES)
     with pytest.raises(asyncio.CancelledError):
         await call  # type: ignore[misc] # a coroutine
 
 
 @pytest.mark.parametrize("misfortune", LOST)
-async def test_a_hold_whose_caller_is_gone_is_asked_for_again(shop: Shop, misfortune: Misfortune) -> None:
+async def test_a_hold_whose_caller_is_gone_is_asked_for_again(
+    shop: Shop[MemoryStore], misfortune: Misfortune
+) -> None:
     shop.provider.misfortunes.append(misfortune)
     unknown = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
@@ -45,7 +48,7 @@ async def test_a_hold_whose_caller_is_gone_is_asked_for_again(shop: Shop, misfor
     assert shop.provider.held == ["pi_0"]
 
 
-async def test_an_intent_that_was_never_made_is_made(shop: Shop) -> None:
+async def test_an_intent_that_was_never_made_is_made(shop: Shop[MemoryStore]) -> None:
     shop.provider.preparing.extend(LOST)
     unknown = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
@@ -56,7 +59,7 @@ async def test_an_intent_that_was_never_made_is_made(shop: Shop) -> None:
     assert shop.provider.held == ["pi_0"]
 
 
-async def test_a_capture_and_a_void_whose_callers_died_are_seen_through(shop: Shop) -> None:
+async def test_a_capture_and_a_void_whose_callers_died_are_seen_through(shop: Shop[MemoryStore]) -> None:
     first = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     second = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     await dies(shop, shop.payments.capture(first.id))
@@ -70,7 +73,9 @@ async def test_a_capture_and_a_void_whose_callers_died_are_seen_through(shop: Sh
 
 
 @pytest.mark.parametrize("misfortune", LOST)
-async def test_a_refund_without_an_answer_is_seen_through(shop: Shop, misfortune: Misfortune) -> None:
+async def test_a_refund_without_an_answer_is_seen_through(
+    shop: Shop[MemoryStore], misfortune: Misfortune
+) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     await shop.payments.capture(held.id)
     shop.provider.misfortunes.append(misfortune)
@@ -84,7 +89,9 @@ async def test_a_refund_without_an_answer_is_seen_through(shop: Shop, misfortune
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_what_is_being_asked_is_left_alone_and_what_is_settled_is_not_due(shop: Shop) -> None:
+async def test_what_is_being_asked_is_left_alone_and_what_is_settled_is_not_due(
+    shop: Shop[MemoryStore],
+) -> None:
     await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     await dies(shop, shop.payments.authorize(uuid7(), TEN_EUROS, VISA))
 
@@ -93,7 +100,7 @@ async def test_what_is_being_asked_is_left_alone_and_what_is_settled_is_not_due(
     assert await shop.reconcile() == 0
 
 
-async def test_a_silent_provider_is_asked_less_and_less_and_then_heals(shop: Shop) -> None:
+async def test_a_silent_provider_is_asked_less_and_less_and_then_heals(shop: Shop[MemoryStore]) -> None:
     shop.provider.misfortunes.extend([Misfortune.LOST_ON_THE_WAY] * 6)
     unknown = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
@@ -103,7 +110,7 @@ async def test_a_silent_provider_is_asked_less_and_less_and_then_heals(shop: Sho
     assert (await shop.payments.get(unknown.id)).state is PaymentState.AUTHORIZED
 
 
-async def test_signed_news_settles_what_is_unknown(shop: Shop) -> None:
+async def test_signed_news_settles_what_is_unknown(shop: Shop[MemoryStore]) -> None:
     shop.provider.misfortunes.append(Misfortune.LOST_ON_THE_WAY_BACK)
     unknown = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     shop.newspaper.news = told(unknown, Authorized(unknown.provider_id))
@@ -116,7 +123,7 @@ async def test_signed_news_settles_what_is_unknown(shop: Shop) -> None:
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_news_is_kept_once_and_what_is_known_already_needs_no_work(shop: Shop) -> None:
+async def test_news_is_kept_once_and_what_is_known_already_needs_no_work(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     shop.newspaper.news = told(held, Authorized(held.provider_id))
 
@@ -127,7 +134,7 @@ async def test_news_is_kept_once_and_what_is_known_already_needs_no_work(shop: S
     assert shop.store.news == []
 
 
-async def test_news_in_any_order_and_twice_ends_the_same(shop: Shop) -> None:
+async def test_news_in_any_order_and_twice_ends_the_same(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     capture = Captured(held.provider_id, 1000)
 
@@ -139,7 +146,7 @@ async def test_news_in_any_order_and_twice_ends_the_same(shop: Shop) -> None:
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_news_of_another_intent_moves_nothing(shop: Shop) -> None:
+async def test_news_of_another_intent_moves_nothing(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
     await shop.listening.believe(
@@ -149,7 +156,7 @@ async def test_news_of_another_intent_moves_nothing(shop: Shop) -> None:
     assert await shop.payments.get(held.id) == held
 
 
-async def test_news_of_a_refund_settles_it_once(shop: Shop) -> None:
+async def test_news_of_a_refund_settles_it_once(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     await shop.payments.capture(held.id)
     name = uuid7()
@@ -165,7 +172,7 @@ async def test_news_of_a_refund_settles_it_once(shop: Shop) -> None:
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_what_is_not_believed_is_told_and_not_kept(shop: Shop) -> None:
+async def test_what_is_not_believed_is_told_and_not_kept(shop: Shop[MemoryStore]) -> None:
     class Forged:
         def read(self, body: bytes, signature: str) -> None:
             raise SignatureStale("too old")
@@ -178,7 +185,7 @@ async def test_what_is_not_believed_is_told_and_not_kept(shop: Shop) -> None:
     assert shop.signals.news == ["SIGNATURE_STALE"]
 
 
-async def test_old_news_is_forgotten(shop: Shop) -> None:
+async def test_old_news_is_forgotten(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     shop.newspaper.news = told(held, Authorized(held.provider_id))
     await shop.listening.receive(b"", "")

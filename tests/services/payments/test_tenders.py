@@ -8,21 +8,22 @@ from servicekit.clock import uuid7
 from servicekit.errors import IdempotencyKeyReused, InvalidArgument
 from services.payments.errors import PaymentMismatch
 from services.payments.model import Method, Money, OrderId, Payment, PaymentState
+from services.payments.store.memory import MemoryStore
 from tests.services.payments.fakes import SECRET, TEN_EUROS, VISA, Shop
 
 ORDER = OrderId("019ab1c2-0000-7000-8000-000000000001")
 
 
-async def code_worth(shop: Shop, amount: Money = TEN_EUROS) -> str:
+async def code_worth(shop: Shop[MemoryStore], amount: Money = TEN_EUROS) -> str:
     return (await shop.gift_cards.issue(amount, subject="mia", key=uuid7())).code
 
 
-async def by_gift_card(shop: Shop, code: str, minor_units: int, order: str = "") -> Payment:
+async def by_gift_card(shop: Shop[MemoryStore], code: str, minor_units: int, order: str = "") -> Payment:
     amount = Money("EUR", minor_units)
     return await shop.payments.authorize(order or uuid7(), amount, code, method=Method.GIFT_CARD)
 
 
-async def test_cash_is_held_taken_and_given_back_without_a_provider(shop: Shop) -> None:
+async def test_cash_is_held_taken_and_given_back_without_a_provider(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(ORDER, TEN_EUROS, "", method=Method.CASH)
     taken = await shop.payments.capture(held.id, Money("EUR", 900))
     back = await shop.refunds.refund(held.id, uuid7(), Money("EUR", 100))
@@ -32,7 +33,7 @@ async def test_cash_is_held_taken_and_given_back_without_a_provider(shop: Shop) 
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_a_gift_card_pays_what_is_on_it_and_no_more(shop: Shop) -> None:
+async def test_a_gift_card_pays_what_is_on_it_and_no_more(shop: Shop[MemoryStore]) -> None:
     code = await code_worth(shop)
 
     held = await by_gift_card(shop, code.lower().replace("-", " "), 700)
@@ -44,7 +45,7 @@ async def test_a_gift_card_pays_what_is_on_it_and_no_more(shop: Shop) -> None:
     assert await shop.bookkeeping.compare() == []
 
 
-async def test_buyers_at_once_spend_a_gift_card_once(shop: Shop) -> None:
+async def test_buyers_at_once_spend_a_gift_card_once(shop: Shop[MemoryStore]) -> None:
     code = await code_worth(shop)
 
     payments = await asyncio.gather(*(by_gift_card(shop, code, 400) for _ in range(5)))
@@ -52,7 +53,7 @@ async def test_buyers_at_once_spend_a_gift_card_once(shop: Shop) -> None:
     assert sum(payment.state is PaymentState.AUTHORIZED for payment in payments) == 2
 
 
-async def test_a_gift_card_gets_back_what_is_voided_not_taken_or_given_back(shop: Shop) -> None:
+async def test_a_gift_card_gets_back_what_is_voided_not_taken_or_given_back(shop: Shop[MemoryStore]) -> None:
     code = await code_worth(shop)
     voided = await by_gift_card(shop, code, 1000)
     await shop.payments.void(voided.id)
@@ -72,7 +73,7 @@ async def test_a_gift_card_gets_back_what_is_voided_not_taken_or_given_back(shop
     [(Money("EUR", 1), "X", "unknown_gift_card"), (Money("USD", 1), "", "currency_mismatch")],
 )
 async def test_what_a_gift_card_cannot_pay_is_declined_with_a_reason(
-    shop: Shop, amount: Money, spoil: str, reason: str
+    shop: Shop[MemoryStore], amount: Money, spoil: str, reason: str
 ) -> None:
     code = await code_worth(shop) + spoil
 
@@ -81,7 +82,7 @@ async def test_what_a_gift_card_cannot_pay_is_declined_with_a_reason(
     assert (declined.state, declined.decline_reason) == (PaymentState.DECLINED, reason)
 
 
-async def test_a_code_is_kept_nowhere(shop: Shop) -> None:
+async def test_a_code_is_kept_nowhere(shop: Shop[MemoryStore]) -> None:
     code = await code_worth(shop)
 
     payment = await by_gift_card(shop, code, 1)
@@ -90,7 +91,7 @@ async def test_a_code_is_kept_nowhere(shop: Shop) -> None:
     assert SECRET.decode() not in f"{payment}"
 
 
-async def test_repeating_an_issue_tells_the_same_code_and_issues_once(shop: Shop) -> None:
+async def test_repeating_an_issue_tells_the_same_code_and_issues_once(shop: Shop[MemoryStore]) -> None:
     first = await shop.gift_cards.issue(TEN_EUROS, subject="mia", key="k1")
     again = await shop.gift_cards.issue(TEN_EUROS, subject="mia", key="k1")
     other = await shop.gift_cards.issue(TEN_EUROS, subject="ada", key="k1")
@@ -104,12 +105,12 @@ async def test_repeating_an_issue_tells_the_same_code_and_issues_once(shop: Shop
 
 
 @pytest.mark.parametrize("amount", [Money("EUR", 0), Money("EUR", 2**63), Money("euro", 1)])
-async def test_a_gift_card_of_no_amount_is_not_issued(shop: Shop, amount: Money) -> None:
+async def test_a_gift_card_of_no_amount_is_not_issued(shop: Shop[MemoryStore], amount: Money) -> None:
     with pytest.raises(InvalidArgument):
         await shop.gift_cards.issue(amount, subject="mia", key="k1")
 
 
-async def test_an_order_is_paid_in_shares(shop: Shop) -> None:
+async def test_an_order_is_paid_in_shares(shop: Shop[MemoryStore]) -> None:
     code = await code_worth(shop)
     shares = [
         await shop.payments.authorize(ORDER, Money("EUR", 500), VISA, share=0),
@@ -131,7 +132,7 @@ async def test_an_order_is_paid_in_shares(shop: Shop) -> None:
     [(Method.CASH, VISA, 0), (Method.GIFT_CARD, "", 0), (Method.CARD, VISA, 20), (Method.CARD, VISA, -1)],
 )
 async def test_a_share_that_makes_no_sense_is_refused(
-    shop: Shop, method: Method, handle: str, share: int
+    shop: Shop[MemoryStore], method: Method, handle: str, share: int
 ) -> None:
     with pytest.raises(InvalidArgument):
         await shop.payments.authorize(ORDER, TEN_EUROS, handle, method=method, share=share)

@@ -8,12 +8,13 @@ from servicekit.clock import uuid7
 from servicekit.errors import InvalidArgument
 from services.payments.errors import NotAuthorized, PaymentMismatch, PaymentNotFound
 from services.payments.model import AttemptState, Money, OrderId, PaymentState, payment_id
+from services.payments.store.memory import MemoryStore
 from tests.services.payments.fakes import EMPTY_CARD, TEN_EUROS, VISA, Misfortune, Shop
 
 ORDER = OrderId("019ab1c2-0000-7000-8000-000000000001")
 
 
-async def test_authorizing_holds_the_amount(shop: Shop) -> None:
+async def test_authorizing_holds_the_amount(shop: Shop[MemoryStore]) -> None:
     payment = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
 
     assert payment.state is PaymentState.AUTHORIZED
@@ -22,7 +23,7 @@ async def test_authorizing_holds_the_amount(shop: Shop) -> None:
     assert await shop.payments.get(payment.id) == payment
 
 
-async def test_a_settled_payment_is_answered_without_the_provider(shop: Shop) -> None:
+async def test_a_settled_payment_is_answered_without_the_provider(shop: Shop[MemoryStore]) -> None:
     first = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
     again = await shop.payments.authorize(ORDER.upper(), TEN_EUROS, VISA)
 
@@ -30,7 +31,7 @@ async def test_a_settled_payment_is_answered_without_the_provider(shop: Shop) ->
     assert shop.provider.asked == 2
 
 
-async def test_a_declined_card_is_an_outcome_that_stays(shop: Shop) -> None:
+async def test_a_declined_card_is_an_outcome_that_stays(shop: Shop[MemoryStore]) -> None:
     first = await shop.payments.authorize(ORDER, TEN_EUROS, EMPTY_CARD)
     again = await shop.payments.authorize(ORDER, TEN_EUROS, EMPTY_CARD)
 
@@ -41,7 +42,7 @@ async def test_a_declined_card_is_an_outcome_that_stays(shop: Shop) -> None:
 
 @pytest.mark.parametrize("misfortune", [Misfortune.LOST_ON_THE_WAY, Misfortune.LOST_ON_THE_WAY_BACK])
 async def test_without_an_answer_it_is_unknown_and_asking_again_holds_once(
-    shop: Shop, misfortune: Misfortune
+    shop: Shop[MemoryStore], misfortune: Misfortune
 ) -> None:
     shop.provider.misfortunes.append(misfortune)
 
@@ -53,7 +54,7 @@ async def test_without_an_answer_it_is_unknown_and_asking_again_holds_once(
     assert shop.signals.settled == ["AUTHORIZED"]
 
 
-async def test_a_caller_that_dies_leaves_it_unknown_and_its_attempt_sent(shop: Shop) -> None:
+async def test_a_caller_that_dies_leaves_it_unknown_and_its_attempt_sent(shop: Shop[MemoryStore]) -> None:
     shop.provider.misfortunes.append(Misfortune.CALLER_DIES)
 
     with pytest.raises(asyncio.CancelledError):
@@ -65,7 +66,7 @@ async def test_a_caller_that_dies_leaves_it_unknown_and_its_attempt_sent(shop: S
     assert shop.provider.held == ["pi_0"]
 
 
-async def test_callers_at_once_get_one_outcome_of_one_hold(shop: Shop) -> None:
+async def test_callers_at_once_get_one_outcome_of_one_hold(shop: Shop[MemoryStore]) -> None:
     answers = await asyncio.gather(
         *(shop.payments.authorize(ORDER, TEN_EUROS, VISA) for _ in range(5)),
     )
@@ -78,7 +79,9 @@ async def test_callers_at_once_get_one_outcome_of_one_hold(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("amount", "card"), [(Money("EUR", 1001), VISA), (Money("USD", 1000), VISA), (TEN_EUROS, EMPTY_CARD)]
 )
-async def test_an_order_has_one_payment_and_no_other(shop: Shop, amount: Money, card: str) -> None:
+async def test_an_order_has_one_payment_and_no_other(
+    shop: Shop[MemoryStore], amount: Money, card: str
+) -> None:
     first = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
 
     with pytest.raises(PaymentMismatch):
@@ -88,7 +91,7 @@ async def test_an_order_has_one_payment_and_no_other(shop: Shop, amount: Money, 
     assert shop.provider.held == ["pi_0"]
 
 
-async def test_each_order_has_its_own_payment(shop: Shop) -> None:
+async def test_each_order_has_its_own_payment(shop: Shop[MemoryStore]) -> None:
     first = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
     second = await shop.payments.authorize(uuid7(), TEN_EUROS, VISA)
 
@@ -96,7 +99,7 @@ async def test_each_order_has_its_own_payment(shop: Shop) -> None:
     assert shop.provider.held == ["pi_0", "pi_1"]
 
 
-async def test_every_faulty_field_is_named_and_nothing_is_kept(shop: Shop) -> None:
+async def test_every_faulty_field_is_named_and_nothing_is_kept(shop: Shop[MemoryStore]) -> None:
     with pytest.raises(InvalidArgument) as refused:
         await shop.payments.authorize("order-1", Money("euro", 0), "")
 
@@ -109,7 +112,7 @@ async def test_every_faulty_field_is_named_and_nothing_is_kept(shop: Shop) -> No
     assert shop.provider.asked == 0
 
 
-async def test_a_card_number_is_never_taken_for_a_handle(shop: Shop) -> None:
+async def test_a_card_number_is_never_taken_for_a_handle(shop: Shop[MemoryStore]) -> None:
     with pytest.raises(InvalidArgument) as refused:
         await shop.payments.authorize(ORDER, TEN_EUROS, "4242424242424242")
 
@@ -118,7 +121,7 @@ async def test_a_card_number_is_never_taken_for_a_handle(shop: Shop) -> None:
         await shop.payments.get(payment_id(ORDER))
 
 
-async def test_capturing_takes_what_is_held_once(shop: Shop) -> None:
+async def test_capturing_takes_what_is_held_once(shop: Shop[MemoryStore]) -> None:
     held = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
 
     taken = await shop.payments.capture(held.id)
@@ -130,7 +133,9 @@ async def test_capturing_takes_what_is_held_once(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("misfortune", [Misfortune.LOST_ON_THE_WAY, Misfortune.LOST_ON_THE_WAY_BACK])
-async def test_a_capture_without_an_answer_can_be_repeated(shop: Shop, misfortune: Misfortune) -> None:
+async def test_a_capture_without_an_answer_can_be_repeated(
+    shop: Shop[MemoryStore], misfortune: Misfortune
+) -> None:
     held = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
     shop.provider.misfortunes.append(misfortune)
 
@@ -143,7 +148,7 @@ async def test_a_capture_without_an_answer_can_be_repeated(shop: Shop, misfortun
 
 @pytest.mark.parametrize("misfortune", [Misfortune.LOST_ON_THE_WAY, Misfortune.LOST_ON_THE_WAY_BACK])
 async def test_authorizing_after_a_lost_capture_sees_the_capture_through_and_holds_nothing_more(
-    shop: Shop, misfortune: Misfortune
+    shop: Shop[MemoryStore], misfortune: Misfortune
 ) -> None:
     held = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
     shop.provider.misfortunes.append(misfortune)
@@ -156,7 +161,7 @@ async def test_authorizing_after_a_lost_capture_sees_the_capture_through_and_hol
 
 
 @pytest.mark.parametrize("card", [VISA, EMPTY_CARD])
-async def test_what_is_not_held_cannot_be_captured(shop: Shop, card: str) -> None:
+async def test_what_is_not_held_cannot_be_captured(shop: Shop[MemoryStore], card: str) -> None:
     if card == VISA:
         shop.provider.misfortunes.append(Misfortune.LOST_ON_THE_WAY)
     payment = await shop.payments.authorize(ORDER, TEN_EUROS, card)
@@ -168,14 +173,14 @@ async def test_what_is_not_held_cannot_be_captured(shop: Shop, card: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "payment-1", uuid7(), "pi_0"])
-async def test_a_payment_that_is_not_here_is_not_found(shop: Shop, name: str) -> None:
+async def test_a_payment_that_is_not_here_is_not_found(shop: Shop[MemoryStore], name: str) -> None:
     with pytest.raises(PaymentNotFound):
         await shop.payments.get(name)
     with pytest.raises(PaymentNotFound):
         await shop.payments.capture(name)
 
 
-async def test_every_attempt_is_kept_and_told(shop: Shop) -> None:
+async def test_every_attempt_is_kept_and_told(shop: Shop[MemoryStore]) -> None:
     shop.provider.misfortunes.append(Misfortune.LOST_ON_THE_WAY_BACK)
     await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
     held = await shop.payments.authorize(ORDER, TEN_EUROS, VISA)
