@@ -36,6 +36,7 @@ from services.orders.usecases import (
     Watching,
 )
 from services.orders.usecases.offline import OfflineIntake, OfflineReports
+from services.orders.wire import offline as offline_wire
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -251,8 +252,8 @@ class OfflineOrdersServicer(offline_pb2_grpc.OfflineOrdersServiceServicer):
         self, request: offline_pb2.SyncOfflineOrdersRequest, context: Context
     ) -> offline_pb2.SyncOfflineOrdersResponse:
         """See the proto."""
-        sales = [wire.offline_sale_of(sale, request.till) for sale in request.sales]
-        return wire.sync_answer(await self._intake.take(request.till, sales))
+        sales = [offline_wire.sale_of(sale, request.till) for sale in request.sales]
+        return offline_wire.sync_answer(await self._intake.take(request.till, sales))
 
     @override
     async def StreamOfflineOrders(
@@ -260,8 +261,8 @@ class OfflineOrdersServicer(offline_pb2_grpc.OfflineOrdersServiceServicer):
     ) -> AsyncIterator[offline_pb2.StreamOfflineOrdersResponse]:
         """See the proto."""
         async for request in request_iterator:
-            sales = [wire.offline_sale_of(sale, request.till) for sale in request.sales]
-            yield wire.stream_answer(await self._intake.take(request.till, sales))
+            sales = [offline_wire.sale_of(sale, request.till) for sale in request.sales]
+            yield offline_wire.stream_answer(await self._intake.take(request.till, sales))
 
     @override
     async def GetOfflineReport(
@@ -269,4 +270,4 @@ class OfflineOrdersServicer(offline_pb2_grpc.OfflineOrdersServiceServicer):
     ) -> offline_pb2.GetOfflineReportResponse:
         """See the proto."""
         report = await self._reports.of(request.till, request.page_size, request.page_token)
-        return wire.till_report(report)
+        return offline_wire.till_report(report)

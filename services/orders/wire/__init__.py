@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tillmesh.money.v1 import money_pb2
-from tillmesh.orders.v1 import inventory_pb2, offline_pb2, operations_pb2, orders_pb2, products_pb2
+from tillmesh.orders.v1 import inventory_pb2, operations_pb2, orders_pb2, products_pb2
 from tillmesh.payments.v1 import payments_pb2
 
 from services.orders.model import (
@@ -31,14 +31,6 @@ from services.orders.model import (
     Tender,
     Tendered,
     TenderMethod,
-)
-from services.orders.model.offline import (
-    Conflict,
-    Intake,
-    OfflineAgeCheck,
-    OfflineSale,
-    RefusedSale,
-    TillReport,
 )
 
 _STATE_PREFIX: Final = "ORDER_STATE_"
@@ -95,8 +87,8 @@ def order(order: Order) -> orders_pb2.Order:
         total=money(order.total),
         payment_id=order.payment_id or "",
         placed_by=order.placed_by,
-        create_time=_timestamp(order.created_at),
-        update_time=_timestamp(order.updated_at),
+        create_time=timestamp(order.created_at),
+        update_time=timestamp(order.updated_at),
         payments=[_order_payment(tender) for tender in order.tenders],
         refunded=_refunded(order),
         minimum_age=order.minimum_age,
@@ -107,7 +99,7 @@ def order(order: Order) -> orders_pb2.Order:
 def order_event(order_then: Order, event: OrderEvent) -> orders_pb2.WatchOrderResponse:
     """An event, with the order right after it."""
     return orders_pb2.WatchOrderResponse(
-        order=order(order_then), sequence=event.sequence, event=event.name, time=_timestamp(event.at)
+        order=order(order_then), sequence=event.sequence, event=event.name, time=timestamp(event.at)
     )
 
 
@@ -123,7 +115,7 @@ def product(product: Product) -> products_pb2.Product:
         name=product.name,
         price=money(product.price),
         minimum_age=product.minimum_age,
-        create_time=_timestamp(product.created_at),
+        create_time=timestamp(product.created_at),
     )
 
 
@@ -134,7 +126,7 @@ def stock(stock: Stock) -> inventory_pb2.Stock:
         on_hand=stock.on_hand,
         reserved=stock.reserved,
         available=stock.available,
-        update_time=_timestamp(stock.updated_at),
+        update_time=timestamp(stock.updated_at),
         low_threshold=stock.low_threshold,
         is_low=stock.is_low,
     )
@@ -150,7 +142,7 @@ def movement(movement: Movement) -> inventory_pb2.StockMovement:
         reserved=movement.reserved,
         order_id=movement.order_id or "",
         delivery_id=movement.delivery_id or "",
-        time=_timestamp(movement.at),
+        time=timestamp(movement.at),
     )
 
 
@@ -161,7 +153,7 @@ def dead_letter(letter: DeadLetter) -> operations_pb2.DeadLetter:
         kind=letter.kind,
         order_id=letter.key,
         failure=letter.failure,
-        time=_timestamp(letter.gave_up_at),
+        time=timestamp(letter.gave_up_at),
     )
 
 
@@ -180,76 +172,6 @@ def method(method: TenderMethod) -> payments_pb2.PaymentMethod.ValueType:
 def text(content: str, content_type: str) -> HttpBody:
     """Text that is answered as it is."""
     return HttpBody(content_type=content_type, data=content.encode())
-
-
-def offline_sale_of(sale: offline_pb2.OfflineSale, till: str) -> OfflineSale:
-    """A sale of this till, as sent."""
-    whole = offline_pb2.OfflineSale()
-    whole.CopyFrom(sale)
-    whole.order.till_id = sale.order.till_id or till
-    return offline_sale_from(whole.SerializeToString(deterministic=True))
-
-
-def offline_sale_from(content: bytes) -> OfflineSale:
-    """A sale as it was kept."""
-    sale = offline_pb2.OfflineSale.FromString(content)
-    sale_time = _moment(sale.sale_time) if sale.HasField("sale_time") else None
-    check = OfflineAgeCheck(sale.age_check.method, sale.age_check.minimum_age_met)
-    return OfflineSale(
-        sequence=sale.sequence,
-        sale_time=sale_time,
-        till_id=sale.order.till_id,
-        charged=money_of(sale.charged),
-        basket=basket_of(sale.order),
-        age_check=check if sale.HasField("age_check") else None,
-        content=content,
-    )
-
-
-def sync_answer(intake: Intake) -> offline_pb2.SyncOfflineOrdersResponse:
-    """What became of a batch."""
-    refused = [_refused(sale) for sale in intake.refused]
-    return offline_pb2.SyncOfflineOrdersResponse(
-        accepted=intake.accepted, repeated_sales=intake.repeated, refused=refused
-    )
-
-
-def stream_answer(intake: Intake) -> offline_pb2.StreamOfflineOrdersResponse:
-    """What became of one batch of a stream."""
-    refused = [_refused(sale) for sale in intake.refused]
-    return offline_pb2.StreamOfflineOrdersResponse(
-        accepted=intake.accepted, repeated_sales=intake.repeated, refused=refused
-    )
-
-
-def till_report(report: TillReport) -> offline_pb2.GetOfflineReportResponse:
-    """A till's report."""
-    return offline_pb2.GetOfflineReportResponse(
-        conflicts=[_conflict(conflict) for conflict in report.conflicts],
-        waiting=report.waiting,
-        completed=report.completed,
-        conflicted=report.conflicted,
-        gaps=[offline_pb2.SequenceGap(first=gap.first, last=gap.last) for gap in report.gaps],
-        next_page_token=report.next_token,
-    )
-
-
-def _refused(sale: RefusedSale) -> offline_pb2.RefusedSale:
-    violations = [offline_pb2.SaleViolation(field=f.field, description=f.description) for f in sale.faults]
-    return offline_pb2.RefusedSale(
-        index=sale.index, sequence=sale.sequence, reason=sale.reason, violations=violations
-    )
-
-
-def _conflict(conflict: Conflict) -> offline_pb2.OfflineConflict:
-    return offline_pb2.OfflineConflict(
-        sequence=conflict.sequence,
-        reason=conflict.ending.reason,
-        description=conflict.ending.description,
-        sale_time=_timestamp(conflict.sale_time),
-        charged=money(conflict.charged),
-        order_id=conflict.ending.order_id or "",
-    )
 
 
 def _line(line: OrderLine) -> orders_pb2.OrderLine:
@@ -279,15 +201,8 @@ def _refunded(order: Order) -> money_pb2.Money | None:
     return money(Money(order.total.currency_code, order.refunded_minor))
 
 
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
-
-
-def _moment(timestamp: Timestamp) -> datetime | None:
-    """The time; none for one that no calendar has."""
-    try:
-        return timestamp.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        return None
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message

@@ -15,7 +15,6 @@ from typing_extensions import override
 from servicekit.clock import ManualClock, uuid7
 from servicekit.context import Caller, RequestContext, Role, current, scope
 from servicekit.errors import PeerUnavailable, StoreUnavailable
-from services.orders import wire
 from services.orders.errors import OutOfStock
 from services.orders.model import Basket, Money, OrderId, OrderState, Product, Sku
 from services.orders.model.offline import Intake, OfflineSale, QueueDepth, TillId, TillReport
@@ -28,6 +27,7 @@ from services.orders.usecases.offline import (
     OfflineReports,
     Seam,
 )
+from services.orders.wire import offline as offline_wire
 from tests.services.orders.fakes import VISA
 
 TILL = TillId("01890000-0000-7000-8000-000000000001")
@@ -49,7 +49,7 @@ def sent(
 ) -> OfflineSale:
     """A sale as its till sends it; at the right price, unless another is given."""
     message = message_of(sequence, sku, quantity=quantity, charged=charged, card=card, currency=currency)
-    return wire.offline_sale_of(message, till)
+    return offline_wire.sale_of(message, till)
 
 
 def message_of(

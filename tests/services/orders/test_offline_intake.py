@@ -10,13 +10,13 @@ import pytest
 
 from servicekit.errors import InvalidArgument, PeerUnavailable
 from servicekit.postgres import Database
-from services.orders import wire
 from services.orders.errors import OfflineQueueFull, UnknownTill
 from services.orders.model.offline import Gap, Intake, RefusalReason
 from services.orders.store.memory.offline import MemoryOfflineQueue
 from services.orders.store.postgres.offline import PostgresOfflineQueue
 from services.orders.usecases.offline import Limits
 from services.orders.usecases.offline.keeping import KEPT
+from services.orders.wire import offline as offline_wire
 from tests.services.orders.offline import OTHER_TILL, SALE_TIME, TILL, OfflineShop, message_of, sent
 
 
@@ -71,7 +71,7 @@ async def test_a_bad_row_is_named_with_all_its_faults_and_the_others_are_taken(s
     bad.order.till_id = OTHER_TILL
     bad.age_check.method = "a good look"
 
-    intake = await shop.send(sent(1), wire.offline_sale_of(bad, TILL), sent(3))
+    intake = await shop.send(sent(1), offline_wire.sale_of(bad, TILL), sent(3))
 
     assert intake.accepted == 2
     assert reasons(intake) == [(1, 2, RefusalReason.INVALID_ARGUMENT)]
@@ -97,7 +97,7 @@ async def test_a_time_that_no_calendar_has_is_a_fault_of_its_row(shop: OfflineSh
     bad = message_of(1)
     bad.sale_time.seconds = 2**60
 
-    intake = await shop.send(wire.offline_sale_of(bad, TILL))
+    intake = await shop.send(offline_wire.sale_of(bad, TILL))
 
     assert [fault.field for fault in intake.refused[0].faults] == ["sale_time"]
 
@@ -268,7 +268,7 @@ async def test_a_sale_is_the_same_whether_or_not_it_names_its_till() -> None:
     named = message_of(1)
     named.order.till_id = TILL
 
-    assert wire.offline_sale_of(named, TILL) == sent(1)
+    assert offline_wire.sale_of(named, TILL) == sent(1)
 
 
 async def test_a_batch_of_a_thousand_is_taken_within_a_second(database: Database) -> None:

@@ -9,7 +9,6 @@ import pytest
 from typing_extensions import override
 
 from servicekit.postgres import Database
-from services.orders import wire
 from services.orders.model import Basket
 from services.orders.model.offline import Ending, QueuedSale, Turn
 from services.orders.ports.offline import PlacedOrder, TurnLost
@@ -17,6 +16,7 @@ from services.orders.store.memory.offline import MemoryOfflineQueue
 from services.orders.store.postgres.offline import PostgresOfflineQueue
 from services.orders.usecases.offline import OfflinePlacing, SaleUnsettled
 from services.orders.usecases.offline.placing import AGAIN, LEASE, PATIENCE_SECONDS, TURN
+from services.orders.wire import offline as offline_wire
 from services.orders.workers import OfflineWorker
 from tests.services.orders.fakes import DECLINED, Crash, Died
 from tests.services.orders.offline import OTHER_TILL, TILL, OfflineShop, message_of, sent
@@ -90,7 +90,7 @@ async def test_an_age_check_made_at_the_till_counts(
 ) -> None:
     sold = message_of(1, "WINE")
     sold.age_check.method, sold.age_check.minimum_age_met = "identity_card", is_met
-    await shop.send(wire.offline_sale_of(sold, TILL))
+    await shop.send(offline_wire.sale_of(sold, TILL))
 
     await shop.work()
 

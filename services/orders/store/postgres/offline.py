@@ -17,7 +17,6 @@ from uuid import UUID
 from typing_extensions import override
 
 from servicekit.postgres import Database, Query, Transaction
-from services.orders import wire
 from services.orders.model import Money, OrderId
 from services.orders.model.offline import (
     Conflict,
@@ -30,6 +29,7 @@ from services.orders.model.offline import (
     Turn,
 )
 from services.orders.ports.offline import Intakes, OfflineQueue, TurnLost
+from services.orders.wire import offline as offline_wire
 
 _ONE_BATCH_AT_A_TIME: Final = 0x6F66666C696E65  # "offline", in ASCII
 
@@ -275,7 +275,7 @@ def _row(queued: QueuedSale) -> tuple[object, ...]:
 
 
 def _queued(row: Any) -> QueuedSale:  # noqa: ANN401 - asyncpg has no types
-    sale = wire.offline_sale_from(row["content"])
+    sale = offline_wire.sale_from(row["content"])
     return QueuedSale(TillId(row["till_id"]), sale, row["placed_by"], row["synthetic"], row["request_id"])
 
 
