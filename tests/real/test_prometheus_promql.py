@@ -19,8 +19,9 @@ from services.monitoring.promql import (
     VectorResult,
 )
 from tests.real import prometheus
-from tests.real.expressions import END_MS, START_MS, Queries, random_series
+from tests.real.expressions import Queries
 from tests.real.prometheus import Prometheus, running_prometheus
+from tests.real.samples import END_MS, START_MS, random_series
 
 SEED = 20_261_123
 INSTANTS = 2_000

@@ -182,5 +182,4 @@ def compacted(times: Integers, values: Floats, present: Bools | None) -> Iterato
 
 
 def _bounds(times: Integers, start_ms: int, end_ms: int) -> tuple[int, int]:
-    first, last = np.searchsorted(times, [start_ms, end_ms + 1])
-    return int(first), int(last)
+    return int(times.searchsorted(start_ms)), int(times.searchsorted(end_ms, side="right"))

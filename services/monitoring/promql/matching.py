@@ -97,9 +97,7 @@ def between_vectors(context: Context, node: Binary, left: Frame, right: Frame) -
 
 def _result(context: Context, node: Binary, pairs: Pairs, values: Floats) -> Frame:
     frame = Frame(pairs.labels, values, None if pairs.present.all() else pairs.present).without_empty_rows()
-    if node.returns_bool:
-        frame = context.unnamed(frame)
-    return frame if context.dialect.delayed_name_removal else merged(frame)
+    return merged(context.unnamed(frame) if node.returns_bool else frame)
 
 
 def _check_one_side(sides: Sides, matching: Matching) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.monitoring.promql.matching import grouped
 from services.monitoring.promql.syntax import Binary
-from services.monitoring.promql.values import Bools, Frame, Indexes, fold_rows
+from services.monitoring.promql.values import Bools, Frame, Indexes, fold_rows, merged
 
 
 def set_operation(node: Binary, left: Frame, right: Frame) -> Frame:
@@ -14,7 +14,7 @@ def set_operation(node: Binary, left: Frame, right: Frame) -> Frame:
     left_groups, right_groups, count = grouped(left, right, node.matching)
     if node.operator == "or":
         covered = _seen(left, left_groups, count)[right_groups]
-        return _union(left, right.where(~covered)).without_empty_rows()
+        return merged(_union(left, right.where(~covered)).without_empty_rows())
     seen = _seen(right, right_groups, count)[left_groups]
     return left.where(seen if node.operator == "and" else ~seen).without_empty_rows()
 
