@@ -62,9 +62,23 @@ def test_the_mesh_shows_every_service_and_what_it_needs(mesh: Mesh) -> None:
     assert ("payments", "stripe") in edges
 
 
+def test_reports_and_receipts_are_read_over_http(mesh: Mesh) -> None:
+    admin = mesh.headers("admin")
+    order = mesh.order().json()
+
+    business = mesh.http.get("/v1/businessMetrics", headers=admin)
+    checks = mesh.http.get("/v1/reports/compliance.csv", headers={**admin, "Accept": "text/csv"})
+    receipt = mesh.http.get(f"/v1/orders/{order['id']}/receipt", headers=admin)
+
+    assert int(business.json()["ordersLastHour"]) >= 1
+    assert checks.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert checks.text.startswith("time,order_id,method,")
+    assert f"Order {order['id']}" in receipt.text
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/v1/alerts", 501), ("/v1/slos", 501), ("/v1/businessMetrics", 501), ("/v1/nothing", 404)],
+    [("/v1/alerts", 501), ("/v1/slos", 501), ("/v1/nothing", 404)],
 )
 def test_what_is_not_there_yet_says_so(mesh: Mesh, path: str, status: int) -> None:
     answer = mesh.http.get(path, headers=mesh.headers("admin"))
