@@ -18,7 +18,9 @@ from tests.faults.workshop import Workshop
 
 
 @pytest.fixture(scope="session")
-def shared_workshop(background: Background, valkey_server: EmbeddedValkey) -> Iterator[Workshop]:
+def shared_workshop(
+    background: Background, valkey_server: EmbeddedValkey, request: pytest.FixtureRequest
+) -> Iterator[Workshop]:
     home = Path(tempfile.mkdtemp(prefix="tillmesh-faults-"))
     home.chmod(0o711)  # run by root, PostgreSQL is another user
     workshop = Workshop(home, valkey_server.url, background.run)
@@ -27,7 +29,10 @@ def shared_workshop(background: Background, valkey_server: EmbeddedValkey) -> It
         yield workshop
     finally:
         workshop.close()
-    shutil.rmtree(home)
+    if request.session.testsfailed:
+        print(f"the logs are kept in {home}/logs")
+    else:
+        shutil.rmtree(home)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from benchmarks.line import Lines
 from tests.faults.judge import Judge, wrong_stock
-from tests.faults.till import Json, Planned, Till, basket
+from tests.faults.till import VISA, Json, Planned, Till, basket
 
 DELIVERED = 20
+DELIVERED_LATER = 5
 DECLINED_CARD = "pm_card_visa_chargeDeclinedInsufficientFunds"
 SLOW_SECONDS = 0.4
 
@@ -54,6 +55,8 @@ class Day:
             self._refund,
             self._cancel,
             self._verify,
+            self._decline_a_share,
+            self._count_stock,
             self._look,
         ]
         async with asyncio.TaskGroup() as group:
@@ -65,13 +68,14 @@ class Day:
         found = [*self.wrong]
         for order in self.orders:
             found += judge.violations(order)
-        for sku in (self.sku, self.restricted):
+        delivered = {self.sku: DELIVERED + DELIVERED_LATER, self.restricted: DELIVERED}
+        for sku, units in delivered.items():
             sold = sum(
                 order["lines"][0]["quantity"]
                 for order in self.orders
                 if order["lines"][0]["sku"] == sku and order["state"] in _SOLD
             )
-            found += await wrong_stock(self.manager, sku, DELIVERED - sold)
+            found += await wrong_stock(self.manager, sku, units - sold)
         return [f"{self.name}: {what}" for what in found]
 
     def _keep(self, order: Json, *states: str) -> Json:
@@ -135,7 +139,29 @@ class Day:
             raise Planned("age checks")
         return order
 
+    async def _decline_a_share(self) -> None:
+        """The first of two cards pays, the second does not: what the first held is let go of."""
+        tenders = [
+            {"card": {"paymentMethod": card}, "amount": {"currencyCode": "EUR", "minorUnits": "125"}}
+            for card in (VISA, DECLINED_CARD)
+        ]
+        self._keep(await self.cashier.order(self.sku, tenders=tenders), "REJECTED")
+
+    async def _count_stock(self) -> None:
+        """Nothing is delivered twice under one key; the threshold moves nothing."""
+        low = {"lowThreshold": 3}
+        key = f"{self.name}-restock"
+        path = f"/v1/inventory/{self.sku}"
+        for _ in range(2):
+            await self.manager.post(f"{path}:restock", {"quantity": DELIVERED_LATER}, key)
+        await self.manager.post(f"{path}:setLowStockThreshold", low, f"{self.name}-low")
+        await self.manager.get(f"{path}/movements")
+
     async def _look(self) -> None:
+        order = await self.cashier.order(self.sku)
+        self._keep(order, "COMPLETED")
+        await self.cashier.get(f"/v1/orders/{order['id']}/receipt")
+        await self.manager.get("/v1/deadLetters")
         await self.cashier.get(f"/v1/products/{self.sku}")
         await self.cashier.get("/v1/products?pageSize=2")
         await self.cashier.get("/v1/orders?pageSize=2")

@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,8 @@ from servicekit.outbox import Leased, Outbox
 from servicekit.postgres import Query, Transaction
 from services.orders.ports import OrderMoved
 from services.orders.store.postgres.orders import PostgresOrders
-from services.payments.clients.transport import Transport
+from services.payments.clients.stripe import StripeProvider
+from services.payments.model import Outcome, Payment, Prepared, ProviderKey
 
 POINTS_PATH = "POINTS_PATH"
 
@@ -57,7 +59,7 @@ def freeze_at_the_point(environ: Mapping[str, str]) -> None:
     def freezing(self: CrashPoints, wanted: str) -> None:
         make(self, wanted, lambda: os.kill(os.getpid(), signal.SIGSTOP))
 
-    CrashPoints.__init__ = freezing  # type: ignore[method-assign]
+    CrashPoints.__init__ = freezing  # type: ignore[assignment,method-assign]
 
 
 def forget_fencing(environ: Mapping[str, str]) -> None:
@@ -72,17 +74,17 @@ def forget_fencing(environ: Mapping[str, str]) -> None:
             await move(self, *what)
 
     Outbox.finish = finish  # type: ignore[method-assign]
-    PostgresOrders.move = moving  # type: ignore[method-assign]
+    PostgresOrders.move = moving  # type: ignore[assignment,method-assign]
 
 
-def ask_under_random_keys(environ: Mapping[str, str]) -> None:
-    """Ask the provider under a key of its own each time."""
-    request = Transport.request_async
+def charge_anew(environ: Mapping[str, str]) -> None:
+    """Ask the provider for a new payment under a new key each time, as if none had been asked for before."""
+    hold = StripeProvider.hold
 
-    async def asking(
-        self: Transport, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
-    ) -> Any:
-        random = {name: value for name, value in headers.items() if name.lower() != "idempotency-key"}
-        return await request(self, method, url, {**random, "Idempotency-Key": str(uuid4())}, post_data)
+    async def holding(self: StripeProvider, payment: Payment, key: ProviderKey) -> Outcome:
+        prepared = await self.prepare(payment, ProviderKey(str(uuid4())))
+        if not isinstance(prepared, Prepared):
+            return prepared
+        return await hold(self, replace(payment, provider_id=prepared.provider_id), ProviderKey(str(uuid4())))
 
-    Transport.request_async = asking  # type: ignore[method-assign]
+    StripeProvider.hold = holding  # type: ignore[method-assign]
