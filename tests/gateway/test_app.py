@@ -264,7 +264,7 @@ async def test_a_creating_call_must_name_its_attempt(shop: House, key: str | Non
 async def test_a_planned_call_gets_the_reason_of_the_service(shop: House) -> None:
     shop.backend.answers["CancelOrder"] = Planned("not available yet: order saga: cancellation")
 
-    response = await shop.client.post("/v1/orders/7:cancel", headers=ALICE)
+    response = await shop.client.post("/v1/orders/7:cancel", headers=ALICE | {"idempotency-key": "k1"})
 
     assert "cancellation" in problem(response, 501, "PLANNED")["detail"]
 
@@ -349,6 +349,14 @@ async def test_an_upload_is_passed_on_as_it_is(shelf: House) -> None:
 
     cover = shelf.backend.seen[0].request.cover
     assert (cover.content_type, cover.data) == ("image/png", b"\x89PNG")
+
+
+async def test_a_header_fills_the_field_that_names_it_and_a_query_does_not(shelf: House) -> None:
+    headers = {"content-type": "image/png", "COVER-signature": "t=1,v1=ab"}
+    await shelf.client.post("/v1/books/7/cover?signature=forged", content=b"\x89PNG", headers=headers)
+    await shelf.client.post("/v1/books/7/cover?signature=forged", content=b"\x89PNG")
+
+    assert [seen.request.signature for seen in shelf.backend.seen] == ["t=1,v1=ab", ""]
 
 
 async def test_a_deprecated_call_warns_until_it_is_gone(shelf: House) -> None:
