@@ -326,7 +326,7 @@ class _Mortal:
         value = getattr(self._port, name)
         if inspect.iscoroutinefunction(value):
             return self._call_of(value)
-        return _Mortal(value, self._crash)
+        return value if inspect.ismethod(value) else _Mortal(value, self._crash)
 
     def _call_of(self, method: Any) -> Any:
         async def call(*args: Any) -> Any:

@@ -12,8 +12,9 @@ from servicekit.clock import uuid7
 from servicekit.errors import InvalidArgument, Kind, Refusal, StoreUnavailable
 from services.orders import wire
 from services.orders.clients import GrpcPayments
-from services.orders.model import Money, OrderId, PaymentId, PaymentState, Tender, TenderMethod
-from services.orders.ports import PaymentRefused, PaymentUnsettled
+from services.orders.model import Money, OrderId, PaymentId, PaymentState, RefundId, Tender, TenderMethod
+from services.orders.ports import PaymentRefused, PaymentTaken, PaymentUnsettled
+from services.payments.model import names
 from tests.services.orders.fakes import DECLINED, VISA, FakePayments
 from tests.services.orders.peer import FakePaymentsServicer, payments_server
 
@@ -94,3 +95,37 @@ def test_a_payment_state_that_we_do_not_know_tells_nothing_of_the_money() -> Non
     payment = wire.payment_of(pb.Payment(id="p", state=99))  # type: ignore[arg-type] # from a later release
 
     assert payment.state is PaymentState.UNKNOWN
+
+
+async def test_a_payment_is_let_go_of_or_was_taken(payments: GrpcPayments) -> None:
+    order_id, tender = OrderId(uuid7()), Tender(TenderMethod.CARD, VISA, AMOUNT)
+    held = await payments.authorize(order_id, 0, tender)
+    taken = await payments.authorize(order_id, 1, tender)
+    await payments.capture(taken.id)
+
+    assert (await payments.void(held.id)).state is PaymentState.VOIDED
+    with pytest.raises(PaymentTaken):
+        await payments.void(taken.id)
+    with pytest.raises(PaymentRefused) as refused:
+        await payments.capture(held.id)
+    assert refused.value.reason == "PAYMENT_NOT_HELD"
+
+
+async def test_a_refund_is_made_once_and_never_too_large(payments: GrpcPayments) -> None:
+    taken = await payments.authorize(OrderId(uuid7()), 0, Tender(TenderMethod.CARD, VISA, AMOUNT))
+    await payments.capture(taken.id)
+    refund_id = RefundId(uuid7())
+
+    for _ in range(2):
+        refunded = await payments.refund(taken.id, Money("EUR", 200), refund_id)
+        assert (refunded.state, refunded.refunded_minor) == (PaymentState.PARTIALLY_REFUNDED, 200)
+    with pytest.raises(PaymentRefused) as refused:
+        await payments.refund(taken.id, Money("EUR", 301), RefundId(uuid7()))
+    assert refused.value.reason == "REFUND_TOO_LARGE"
+
+
+@pytest.mark.parametrize("share", [0, 1, 7])
+def test_orders_and_payments_derive_the_same_id_of_a_share(payments: GrpcPayments, share: int) -> None:
+    order_id = OrderId(uuid7())
+
+    assert payments.id_of(order_id, share) == names.payment_id(names.OrderId(order_id), share)

@@ -41,11 +41,13 @@ from servicekit.tokens import ServiceTokens
 from servicekit.tracing import Tracing
 from services.orders.config import OrdersSettings
 from services.orders.main import build
+from services.orders.model import OrderId
 from tests.services.orders.fakes import DECLINED, VISA, FakePayments
 from tests.services.orders.peer import FakePaymentsServicer, payments_server
 
 MESH_KEY = "m" * 32
 KEY = Ed25519PrivateKey.generate()
+NEW_KEY = {"idempotency_key": "k2"}
 
 
 async def key_set() -> Mapping[str, Any]:
@@ -123,6 +125,12 @@ class Client:
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await self.call(stub, method, request, **metadata)
         return refusal_of(error.value)
+
+    async def watch(self, order_id: str) -> list[orders_pb2.WatchOrderResponse]:
+        metadata = (("authorization", bearer("alice", "customer")),)
+        stub = orders_pb2_grpc.OrdersServiceStub(self._channel)
+        call: Any = stub.WatchOrder(orders_pb2.WatchOrderRequest(id=order_id), metadata=metadata, timeout=10)
+        return [event async for event in call]
 
     async def sell(self, sku: str, units: int = 10, minimum_age: int = 0) -> None:
         price = money_pb2.Money(currency_code="EUR", minor_units=250)
@@ -218,6 +226,77 @@ async def test_refusals_carry_their_reason_and_fields(client: Client) -> None:
     assert (unstaffed.kind, unstaffed.reason) == (Kind.PERMISSION_DENIED, "NEEDS_STAFF")
     assert (scarce.reason, scarce.metadata) == ("OUT_OF_STOCK", {"sku": "A"})
     assert (reused.kind, reused.reason) == (Kind.INVALID_ARGUMENT, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_an_order_is_checked_paid_watched_and_refunded(client: Client, payments: FakePayments) -> None:
+    await client.sell("WINE", minimum_age=18)
+    stub = orders_pb2_grpc.OrdersServiceStub
+    order = await client.order(wanted("WINE", 2))
+    assert (order.state, order.minimum_age) == (orders_pb2.ORDER_STATE_AWAITING_AGE_CHECK, 18)
+
+    carl = {"authorization": bearer("carl", "cashier"), "idempotency_key": "k1"}
+    check = orders_pb2.VerifyAgeRequest(id=order.id, method="passport", minimum_age_met=True)
+    verified = (await client.call(stub, "VerifyAge", check, **carl)).order
+    mary = {"authorization": bearer("mary", "manager"), "idempotency_key": "k1"}
+    part = orders_pb2.RefundOrderRequest(
+        id=order.id, amount=money_pb2.Money(currency_code="EUR", minor_units=100)
+    )
+    refunded = (await client.call(stub, "RefundOrder", part, **mary)).order
+    too_much = await client.refusal(
+        stub, "RefundOrder", orders_pb2.RefundOrderRequest(id=order.id, amount=order.total), **mary | NEW_KEY
+    )
+    too_late = await client.refusal(
+        stub, "CancelOrder", orders_pb2.CancelOrderRequest(id=order.id), **mary | NEW_KEY
+    )
+    events = await client.watch(order.id)
+
+    assert verified.state == orders_pb2.ORDER_STATE_COMPLETED
+    assert (refunded.state, refunded.refunded.minor_units) == (
+        orders_pb2.ORDER_STATE_PARTIALLY_REFUNDED,
+        100,
+    )
+    assert [(one.method, one.amount.minor_units) for one in refunded.payments] == [("card", 500)]
+    assert (too_much.kind, too_much.reason) == (Kind.INVALID_ARGUMENT, "REFUND_TOO_LARGE")
+    assert (too_late.kind, too_late.reason) == (Kind.FAILED_PRECONDITION, "ORDER_SETTLED")
+    assert [event.sequence for event in events] == list(range(1, 8))
+    assert (events[-1].event, events[-1].order) == ("order_partially_refunded", refunded)
+    assert payments.kept(OrderId(order.id)) == 400
+
+
+async def test_an_order_that_waits_is_cancelled_and_its_stock_tells_why(client: Client) -> None:
+    await client.sell("WINE", minimum_age=18)
+    order = await client.order(wanted("WINE", 2))
+
+    alice = {"authorization": bearer("alice", "customer"), "idempotency_key": "k1"}
+    request = orders_pb2.CancelOrderRequest(id=order.id)
+    cancelled = await client.call(orders_pb2_grpc.OrdersServiceStub, "CancelOrder", request, **alice)
+
+    assert cancelled.order.state_reason == "CANCELLED_BY_BUYER"
+    mary = {"authorization": bearer("mary", "manager")}
+    stub = inventory_pb2_grpc.InventoryServiceStub
+    history = await client.call(
+        stub, "ListStockMovements", inventory_pb2.ListStockMovementsRequest(sku="WINE", page_size=2), **mary
+    )
+    assert [(one.number, one.quantity, one.order_id) for one in history.movements] == [
+        (3, 2, order.id),
+        (2, 2, order.id),
+    ]
+    assert history.next_page_token
+    threshold = inventory_pb2.SetLowStockThresholdRequest(sku="WINE", low_threshold=11)
+    warned = await client.call(stub, "SetLowStockThreshold", threshold, **mary)
+    assert (warned.stock.available, warned.stock.low_threshold, warned.stock.is_low) == (10, 11, True)
+
+
+async def test_there_are_no_dead_letters_to_replay(client: Client) -> None:
+    mary = {"authorization": bearer("mary", "manager"), "idempotency_key": "k1"}
+    stub = operations_pb2_grpc.DeadLettersServiceStub
+
+    listed = await client.call(stub, "ListDeadLetters", operations_pb2.ListDeadLettersRequest(), **mary)
+    request = operations_pb2.ReplayDeadLetterRequest(id=uuid7())
+    refusal = await client.refusal(stub, "ReplayDeadLetter", request, **mary)
+
+    assert list(listed.dead_letters) == []
+    assert (refusal.kind, refusal.reason) == (Kind.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")
 
 
 async def test_products_are_listed_to_anybody(client: Client) -> None:

@@ -59,7 +59,7 @@ _SELECT: Final = """
     FROM orders
 """
 GET: Final = Query("orders.get", f"{_SELECT} WHERE id = $1")
-LOCK: Final = Query("orders.lock", f"{_SELECT} WHERE id = $1 FOR UPDATE")
+LOCK: Final = Query("orders.lock", "SELECT id FROM orders WHERE id = $1 FOR UPDATE")
 _PAGE: Final = "($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR state = $2) ORDER BY id DESC LIMIT $3"
 PAGE: Final = Query("orders.page", f"{_SELECT} WHERE {_PAGE}")
 PAGE_OF_BUYER: Final = Query("orders.page_of_buyer", f"{_SELECT} WHERE placed_by = $4 AND {_PAGE}")
@@ -97,6 +97,7 @@ KEEP_REFUNDS: Final = Query(
         (order_id, position, id, shares_minor, requested_by, requested_at, made_at_sequence)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (order_id, position) DO UPDATE SET made_at_sequence = excluded.made_at_sequence
+    WHERE order_refunds.id = excluded.id
     """,
 )
 EVENTS: Final = Query(
@@ -139,11 +140,17 @@ class PostgresOrders(Orders):
 
     @override
     async def get(self, order_id: OrderId) -> Order | None:
-        return await self._one(GET, order_id)
+        key = _uuid(order_id)
+        row = None if key is None else await self._executor.fetch_one(GET, key)
+        return None if row is None else order_of(row)
 
     @override
     async def lock(self, order_id: OrderId) -> Order | None:
-        return await self._one(LOCK, order_id)
+        # Two statements: what one statement reads beside the row it waits for is from before the wait.
+        key = _uuid(order_id)
+        if key is None or await self._executor.fetch_one(LOCK, key) is None:
+            return None
+        return await self.get(order_id)
 
     @override
     async def move(self, order: Order) -> None:
@@ -158,11 +165,13 @@ class PostgresOrders(Orders):
         if not moved:
             raise OrderMoved(f"order {order.id} has had an event {order.sequence} already")
         for position, refund in enumerate(order.refunds, start=1):
-            await self._executor.execute(
+            kept = await self._executor.execute(
                 KEEP_REFUNDS,
                 *(order.id, position, refund.id, list(refund.shares)),
                 *(refund.requested_by, refund.requested_at, refund.made_at_sequence),
             )
+            if not kept:
+                raise LookupError(f"order {order.id} has another refund {position} than {refund.id}")
 
     @override
     async def page(
@@ -186,11 +195,6 @@ class PostgresOrders(Orders):
     @override
     async def expired(self, now: datetime, limit: int) -> list[OrderId]:
         return [OrderId(row["id"]) for row in await self._executor.fetch(EXPIRED, now, limit)]
-
-    async def _one(self, query: Query, order_id: OrderId) -> Order | None:
-        key = _uuid(order_id)
-        row = None if key is None else await self._executor.fetch_one(query, key)
-        return None if row is None else order_of(row)
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
