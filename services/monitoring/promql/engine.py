@@ -12,8 +12,8 @@ import numpy as np
 from services.monitoring.promql import ranging
 from services.monitoring.promql.blocks import is_stale
 from services.monitoring.promql.context import Context
-from services.monitoring.promql.errors import BadRange
-from services.monitoring.promql.evaluation import Evaluation
+from services.monitoring.promql.errors import BadRange, Unsupported
+from services.monitoring.promql.evaluation import SUPPORTED, Evaluation
 from services.monitoring.promql.functions import Value
 from services.monitoring.promql.labels import Labels
 from services.monitoring.promql.limits import PROMETHEUS_3, Budget, Cancellation, Dialect, Limits
@@ -27,7 +27,7 @@ from services.monitoring.promql.results import (
     vector_of,
 )
 from services.monitoring.promql.source import Series, SeriesSource
-from services.monitoring.promql.syntax import Node, Range, Subquery, ValueKind, kind_of
+from services.monitoring.promql.syntax import Call, Node, Range, Subquery, ValueKind, kind_of, walk
 from services.monitoring.promql.values import Frame, Integers, Scalar, settled
 
 _LATEST_MS = 2**60
@@ -61,7 +61,11 @@ class Engine:
             Unsupported: It asks for what this engine does not have.
             LimitExceeded: It is too long, too deep or has too many operators.
         """
-        return Query(text, parse(text, self._limits))
+        root = parse(text, self._limits)
+        for node in walk(root):
+            if isinstance(node, Call) and node.function not in SUPPORTED:
+                raise Unsupported(f"{node.function}() is not supported by this engine")
+        return Query(text, root)
 
     def instant(
         self, query: Query, source: SeriesSource, time_ms: int, cancellation: Cancellation | None = None

@@ -33,6 +33,9 @@ from services.monitoring.promql.values import Floats, Frame, Integers, Scalar, S
 _PRESENCE = "absent_over_time"
 _PREDICTION = "predict_linear"
 
+SUPPORTED = frozenset({*FUNCTIONS, *ranging.KERNELS, _PRESENCE})
+"""The functions that can be evaluated."""
+
 
 class Evaluation:
     """Evaluates the nodes of one query, in one context."""

@@ -127,8 +127,6 @@ class _Converter:
         name = node.func.name
         if name in NATIVE_ONLY:
             raise Unsupported(f"{name}() is about native histograms, which this engine does not have")
-        if name == "info":
-            raise Unsupported("info() is experimental, and not supported by this engine")
         arguments = tuple(self.convert(argument, depth) for argument in node.args)
         return Call(name, arguments, _KINDS[str(node.func.return_type)])
 
