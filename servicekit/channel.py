@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -212,8 +212,28 @@ class _StreamingCalls(grpc.aio.UnaryStreamClientInterceptor):
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        rule = self._outgoing.rule(client_call_details)
-        details = self._outgoing.prepare(client_call_details, rule.stream_seconds)
+        outgoing = self._outgoing
+        rule = outgoing.rule(client_call_details)
+        details = outgoing.prepare(client_call_details, rule.stream_seconds)
+        started = time.perf_counter()
         if is_recording():
-            return await self._outgoing.streaming_spans.intercept_unary_stream(continuation, details, request)
-        return await continuation(details, request)
+            call = await outgoing.streaming_spans.intercept_unary_stream(continuation, details, request)
+        else:
+            call = await continuation(details, request)
+        return _recorded(call, lambda code: outgoing.record(rule, code, started))
+
+
+async def _recorded(
+    responses: AsyncIterable[Any], record: Callable[[grpc.StatusCode], None]
+) -> AsyncIterator[Any]:
+    """The same responses; `record` hears how they ended."""
+    code = grpc.StatusCode.CANCELLED
+    try:
+        async for response in responses:
+            yield response
+        code = grpc.StatusCode.OK
+    except grpc.aio.AioRpcError as error:
+        code = error.code()
+        raise
+    finally:
+        record(code)

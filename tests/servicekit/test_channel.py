@@ -231,6 +231,36 @@ async def test_calls_are_counted_by_peer_method_and_code(pair: Pair) -> None:
     await slow.ended.wait()  # the peer heard of it
 
 
+async def test_streams_are_counted_to_their_last_message(pair: Pair) -> None:
+    pair.back.lab.streams["Ticker"] = Slow().stream
+
+    assert [text async for text in pair.stub.Stream("a")] == ["a", "a"]
+    with pytest.raises(grpc.aio.AioRpcError):
+        assert [text async for text in pair.stub.Ticker("a")] == []
+
+    assert pair.calls("Stream", "OK") == 1
+    assert pair.calls("Ticker", "DEADLINE_EXCEEDED") == 1
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+async def test_a_stream_that_is_given_up_ends_at_both_ends(pair: Pair, flags: str) -> None:
+    slow = Slow()
+    pair.back.lab.streams["Stream"] = slow.stream
+
+    async def follow(text: str) -> str:
+        return "".join([received async for received in pair.stub.Stream(text)])
+
+    pair.front.lab.answers["Open"] = follow
+    call = pair.front.stub.Open("a", metadata=(("traceparent", f"00-{'a' * 32}-{'b' * 16}-{flags}"),))
+    await slow.began.wait()
+    call.cancel()
+
+    await asyncio.wait_for(slow.ended.wait(), 5)
+    await eventually(lambda: pair.calls("Stream", "CANCELLED") == 1)
+    spans = {"CLIENT", "SERVER"} if flags == "01" else set()
+    await eventually(lambda: {span.kind.name for span in pair.front.finished()} == spans)
+
+
 # Whom it reaches
 
 
