@@ -264,6 +264,25 @@ async def test_a_buried_job_stays_and_is_never_leased(
     ]
 
 
+async def test_a_buried_job_is_listed_and_replayed_once_under_a_newer_token(
+    outbox: Outbox, database: Database, clock: ManualClock
+) -> None:
+    await add(outbox, database, "order-1")
+    zombie = await lease_one(outbox)
+    await outbox.bury(zombie, "gave up")
+
+    (dead,) = await outbox.dead(None, 10)
+    assert (dead.id, dead.key, dead.failure, dead.dead_at) == (zombie.id, "order-1", "gave up", clock.now())
+    assert await outbox.dead(dead.id, 10) == []
+    async with database.transaction() as tx:
+        assert await outbox.replay(tx, dead.id)
+        assert not await outbox.replay(tx, dead.id)
+
+    again = await lease_one(outbox)
+    assert (again.id, again.attempts) == (zombie.id, 1)
+    assert again.token > zombie.token
+
+
 async def test_a_delayed_job_waits(outbox: Outbox, database: Database, clock: ManualClock) -> None:
     await add(outbox, database, "order-1", delay_seconds=30)
 

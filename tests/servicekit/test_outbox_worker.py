@@ -349,6 +349,16 @@ async def test_attempts_and_depth_are_counted(outbox: Outbox, database: Database
     assert read("outbox_jobs", {"state": "dead"}) == 0
 
 
+def test_a_fault_is_buried_soon_and_an_outage_is_waited_out() -> None:
+    patient = Retries(max_attempts=10_000, outages=(ConnectionError,), max_attempts_at_fault=25)
+
+    assert not patient.are_over(24, LookupError())
+    assert patient.are_over(25, LookupError())
+    assert not patient.are_over(9_999, ConnectionResetError())
+    assert patient.are_over(10_000, ConnectionResetError())
+    assert EAGER.are_over(3, ConnectionError())
+
+
 def test_delays_double_up_to_a_bound_and_are_spread_by_chance() -> None:
     certain = Retries(first_seconds=1, longest_seconds=30, uniform=lambda: 1.0)
     lucky = Retries(first_seconds=1, longest_seconds=30, uniform=lambda: 0.25)

@@ -128,4 +128,4 @@ async def test_a_refund_is_made_once_and_never_too_large(payments: GrpcPayments)
 def test_orders_and_payments_derive_the_same_id_of_a_share(payments: GrpcPayments, share: int) -> None:
     order_id = OrderId(uuid7())
 
-    assert payments.id_of(order_id, share) == names.payment_id(names.OrderId(order_id), share)
+    assert payments.id_of(order_id, share) == str(names.payment_id(names.OrderId(order_id), share))

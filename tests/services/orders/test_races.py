@@ -12,7 +12,7 @@ from servicekit.clock import uuid7
 from servicekit.errors import IdempotencyKeyInFlight, StoreUnavailable
 from servicekit.postgres import Database
 from services.orders.errors import OutOfStock
-from services.orders.model import Order, OrderState, Sku
+from services.orders.model import Errand, MovementReason, Order, OrderState, Sku
 from services.orders.ports import OrderMoved, PaymentUnsettled
 from tests.services.orders.fakes import basket
 from tests.services.orders.shop import Shop, postgres_shop
@@ -23,9 +23,9 @@ BUYERS, UNITS = 500, 100
 async def settle_all_at_once(shop: Shop) -> None:
     settling = shop.settling()
 
-    async def settle(errand: object) -> None:
+    async def settle(errand: Errand) -> None:
         with contextlib.suppress(OrderMoved, PaymentUnsettled, StoreUnavailable):
-            await settling.settle(errand)  # type: ignore[arg-type] # an errand
+            await settling.settle(errand)
 
     await asyncio.gather(*(settle(errand) for errand in await shop.lease()))
 
@@ -68,7 +68,7 @@ async def oversell_nothing(shop: Shop, units: int, buyers: int) -> None:
         is_sold = one.state is OrderState.COMPLETED
         assert (shop.payments.held(one.id), shop.payments.kept(one.id)) == (0, 250 if is_sold else 0)
     history = await shop.store.inventory.movements(Sku("RARE"), None, 100_000)
-    assert Counter(one.reason for one in history)["SOLD"] == units
+    assert Counter(one.reason for one in history)[MovementReason.SOLD] == units
     print(f"{units} sold of {units}, 0 leaked; {ends[OrderState.CANCELLED]} called off by the clock")
 
 
