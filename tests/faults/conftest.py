@@ -12,18 +12,18 @@ import httpx
 import pytest
 
 from launcher.databases import EmbeddedValkey
-from tests.conftest import Background
+from tests.conftest import Background, Guard
 from tests.faults.till import Till
 from tests.faults.workshop import Workshop
 
 
 @pytest.fixture(scope="session")
 def shared_workshop(
-    background: Background, valkey_server: EmbeddedValkey, request: pytest.FixtureRequest
+    background: Background, valkey_server: EmbeddedValkey, guard: Guard, request: pytest.FixtureRequest
 ) -> Iterator[Workshop]:
     home = Path(tempfile.mkdtemp(prefix="tillmesh-faults-"))
     home.chmod(0o711)  # run by root, PostgreSQL is another user
-    workshop = Workshop(home, valkey_server.url, background.run)
+    workshop = Workshop(home, valkey_server.url, background.run, guard.watch)
     try:
         workshop.open()
         yield workshop

@@ -138,7 +138,7 @@ async def test_without_fencing_a_zombie_sells_the_stock_of_another(
     await asyncio.sleep(1)  # it is accepted, and keeps its reservation for as long as payments is away
     zombies.go_on()
     await asyncio.sleep(3)
-    workshop.start("payments")
-    await waiting
+    stock = await manager.get(f"/v1/inventory/{sku}")
+    waiting.cancel()
 
-    assert await wrong_stock(manager, sku, 100 - len(finished) - 1) != []
+    assert stock["onHand"] < 100 - len(finished)

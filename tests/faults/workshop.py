@@ -120,7 +120,9 @@ class Running:
 class Workshop:
     """The mesh. Every call blocks; none takes longer than its process needs."""
 
-    def __init__(self, home: Path, redis_url: str, run: Callable[..., Any]) -> None:
+    def __init__(
+        self, home: Path, redis_url: str, run: Callable[..., Any], watch: Callable[[int | None], None]
+    ) -> None:
         self.home = home
         (home / "logs").mkdir(exist_ok=True)
         self._run: Callable[[Coroutine[Any, Any, Any]], Any] = run
@@ -129,10 +131,11 @@ class Workshop:
         self._nursery = Nursery(home / "logs")
         self.postgres = EmbeddedPostgres(home)
         self._redis_url = redis_url
+        self._watch = watch
 
     def open(self) -> None:
         """Start everything, and fill the shop. Whoever opens closes, also after a failure."""
-        self._run(self.postgres.start())
+        self.start_postgres()
         home = self.home
         numbers = iter(free_ports(11))
         table = {name: {purpose: next(numbers) for purpose in kinds} for name, kinds in TABLE.items()}
@@ -205,6 +208,7 @@ class Workshop:
 
     def start_postgres(self) -> None:
         self._run(self.postgres.start())
+        self._watch(self.postgres.pid)  # ended with us, if we are killed
 
     def cluster(self) -> list[psutil.Process]:
         """Every process of PostgreSQL."""
