@@ -187,7 +187,7 @@ class _Reader:
         batch, known = self._batch, family.histograms
         for point in told:
             counts, bounds = list(point.bucket_counts), tuple(point.explicit_bounds)
-            reason = points.histogram_fault(point, counts)
+            reason = points.histogram_fault(point, counts, bounds)
             key = b"".join(point.attributes)
             series = known.get(key)
             if reason is None and (series is None or not series.fits(bounds, has_sum=point.HasField("sum"))):

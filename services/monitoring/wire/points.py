@@ -55,11 +55,13 @@ def number_fault(point: Any, value: float, *, is_counter: bool) -> Reason | None
     return Reason.BAD_VALUE if is_counter and not value >= 0 else None  # NaN is not
 
 
-def histogram_fault(point: Any, counts: Sequence[int]) -> Reason | None:  # noqa: ANN401 - as above
-    """Why a histogram cannot be taken, whatever its bounds."""
+def histogram_fault(point: Any, counts: Sequence[int], bounds: Sequence[float]) -> Reason | None:  # noqa: ANN401 - as above
+    """Why a histogram cannot be taken, if its bounds are those of a series that is known."""
     if _has_no_value(point):
         return Reason.NO_VALUE
-    return Reason.BAD_VALUE if counts and sum(counts) != point.count else None
+    if not counts and not bounds:
+        return None
+    return None if len(counts) == len(bounds) + 1 and sum(counts) == point.count else Reason.BAD_VALUE
 
 
 def histogram_values(point: Any, counts: Sequence[int]) -> list[float]:  # noqa: ANN401 - as above

@@ -150,6 +150,17 @@ async def test_a_histogram_whose_bounds_change_goes_on_under_the_new_ones(
     assert [len(series.values) for series in kept.of("h_count")] == [2]
 
 
+async def test_a_histogram_of_known_bounds_with_another_number_of_buckets_is_refused(
+    export: Callable[..., Any], kept: Kept
+) -> None:
+    await export(histogram())
+
+    refusal = await export(histogram(bucket_counts=[1, 1, 1], time_unix_nano=NOW + 5_000_000_000))
+
+    assert refusal.error_message == "refused: bad_value: 1, first in 'h'"
+    assert [len(series.values) for series in kept.of("h_count")] == [1]
+
+
 async def test_names_are_made_prometheus_names(export: Callable[..., Any], kept: Kept) -> None:
     named = m.Metric(
         name="http.requests",
