@@ -1,6 +1,7 @@
 """The provider port over Stripe's own library, against the stand-in that keeps Stripe's rules."""
 
 import asyncio
+import contextlib
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -401,6 +402,24 @@ async def test_no_answer_is_waited_for_past_the_callers_deadline(stripe: Any) ->
 
     assert outcome == Unknown(Doubt.TIMEOUT)
     assert time.monotonic() - started < 0.65
+
+
+async def test_callers_that_give_up_leave_the_way_to_stripe_open(stripe: Any) -> None:
+    """httpcore keeps the place of what is cancelled while it connects: ten of those, and silence."""
+    provider = stripe.provider(timeout_seconds=1)
+    await stripe.switch_on(kind="latency", probability=1, seconds=0.4)
+
+    async def give_up() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await provider.ping()
+
+    for _ in range(3):
+        await asyncio.gather(*(give_up() for _ in range(24)))
+    await stripe.heal()
+    await asyncio.sleep(1.5)
+
+    await provider.ping()
 
 
 async def test_the_trace_reaches_the_provider(stripe: Any) -> None:
