@@ -41,7 +41,7 @@ def limit_ratio(context: Context, frame: Frame, ratios: Floats) -> Frame:
         EvaluationError: A ratio is NaN.
     """
     if np.isnan(ratios).any():
-        raise EvaluationError("Ratio value NaN is not allowed")
+        raise EvaluationError("Ratio value is NaN")
     for ratio in sorted(set(ratios[np.abs(ratios) > 1].tolist())):
         limit = 1.0 if ratio > 1 else -1.0
         context.notes.warn(f"ratio value should be between -1 and 1, got {ratio:g}, capping to {limit:g}")
@@ -94,7 +94,7 @@ def _counts(limits: Floats, most: int) -> Indexes:
     if np.isnan(limits).any():
         raise EvaluationError("Parameter value is NaN")
     for limit in limits[np.abs(limits) >= _LARGEST_COUNT].tolist():
-        raise EvaluationError(f"Scalar value {limit:g} {'over' if limit > 0 else 'under'}flows int64")
+        raise EvaluationError(f"Scalar value {limit!r} {'over' if limit > 0 else 'under'}flows int64")
     return np.clip(limits, 0, most).astype(np.intp)
 
 

@@ -14,6 +14,8 @@ from typing_extensions import override
 
 METRIC_NAME = "__name__"
 """The label that holds the metric's name."""
+METADATA = (METRIC_NAME, "__type__", "__unit__")
+"""What a series is called and what it counts: lost when a function makes something else of it."""
 BUCKET = "le"
 """The label that holds the upper bound of a classic histogram's bucket."""
 
@@ -45,11 +47,11 @@ class Labels(dict[str, str]):
 
     @property
     def nameless(self) -> Labels:
-        """These labels without the metric's name."""
+        """These labels without the metric's name, type and unit."""
         try:
             return self._nameless
         except AttributeError:
-            self._nameless = self.without((METRIC_NAME,)) if METRIC_NAME in self else self
+            self._nameless = self if self.keys().isdisjoint(METADATA) else self.without(METADATA)
             return self._nameless
 
     @property

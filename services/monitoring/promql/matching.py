@@ -57,7 +57,7 @@ def signatures(labels: Sequence[Labels], matching: Matching) -> list[Hashable]:
         if len(names) == 1:
             return [each.get(names[0], "") for each in labels]
         return [tuple([each.get(name, "") for name in names]) for each in labels]
-    if not matching.labels:
+    if not matching.labels and all("__type__" not in each and "__unit__" not in each for each in labels):
         return [each.nameless for each in labels]
     dropped = {*matching.labels, METRIC_NAME}
     return [tuple([pair for pair in each.items() if pair[0] not in dropped]) for each in labels]
@@ -65,8 +65,7 @@ def signatures(labels: Sequence[Labels], matching: Matching) -> list[Hashable]:
 
 def grouped(left: Frame, right: Frame, matching: Matching) -> tuple[Indexes, Indexes, int]:
     """Return the match group of each series of both sides, and how many groups there are."""
-    keys = signatures(left.labels, matching) + signatures(right.labels, matching)
-    groups, names = group_by(keys)
+    groups, names = group_by(signatures([*left.labels, *right.labels], matching))
     return groups[: len(left.labels)], groups[len(left.labels) :], len(names)
 
 

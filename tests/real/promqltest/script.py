@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tests.real.promqltest.points import NATIVE, BadScript, Line, duration_ms, series_line, unquoted
+from tests.real.promqltest.points import (
+    NATIVE,
+    BadScript,
+    Line,
+    duration_ms,
+    series_labels,
+    series_line,
+    unquoted,
+)
 
 _LOAD = re.compile(r"load(_with_nhcb)?\s+(\S+)$")
 _INSTANT = re.compile(r"eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+)?(\S+)?\s+(.+)$", re.DOTALL)
@@ -105,7 +113,15 @@ def _load(head: str, lines: Sequence[str]) -> Load:
     found = _LOAD.match(head)
     if found is None:
         raise BadScript(f"not a load: {head}")
-    return Load(duration_ms(found[2]), [series_line(line) for line in lines], bool(found[1]))
+    return Load(duration_ms(found[2]), list(map(_stored, lines)), bool(found[1]))
+
+
+def _stored(line: str) -> Line:
+    """Read a series; points in a form that we do not know are as foreign as native histograms."""
+    try:
+        return series_line(line)
+    except BadScript:
+        return Line(series_labels(line)[0], [NATIVE])
 
 
 def _eval(number: int, head: str, lines: Sequence[str]) -> Eval:
@@ -120,7 +136,10 @@ def _eval(number: int, head: str, lines: Sequence[str]) -> Eval:
     if found[1]:
         command.expectations.append(Expectation(found[1]))
     for line in lines:
-        _read_expectation(command, line)
+        try:
+            _read_expectation(command, line)
+        except BadScript:
+            command.is_native = True
     return command
 
 
