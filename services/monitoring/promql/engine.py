@@ -12,11 +12,12 @@ import numpy as np
 from services.monitoring.promql import ranging
 from services.monitoring.promql.blocks import is_stale
 from services.monitoring.promql.context import Context
-from services.monitoring.promql.errors import BadRange, Unsupported
+from services.monitoring.promql.errors import BadRange, ParseError, Unsupported
 from services.monitoring.promql.evaluation import SUPPORTED, Evaluation
 from services.monitoring.promql.functions import Value
 from services.monitoring.promql.labels import Labels
 from services.monitoring.promql.limits import PROMETHEUS_3, Budget, Cancellation, Dialect, Limits
+from services.monitoring.promql.matchers import Matcher
 from services.monitoring.promql.parsing import parse
 from services.monitoring.promql.results import (
     MatrixResult,
@@ -27,7 +28,17 @@ from services.monitoring.promql.results import (
     vector_of,
 )
 from services.monitoring.promql.source import Series, SeriesSource
-from services.monitoring.promql.syntax import Call, Node, Range, Subquery, ValueKind, kind_of, walk
+from services.monitoring.promql.syntax import (
+    Call,
+    Node,
+    Range,
+    Selector,
+    Shift,
+    Subquery,
+    ValueKind,
+    kind_of,
+    walk,
+)
 from services.monitoring.promql.values import Frame, Integers, Scalar, settled
 
 _LATEST_MS = 2**60
@@ -66,6 +77,18 @@ class Engine:
             if isinstance(node, Call) and node.function not in SUPPORTED:
                 raise Unsupported(f"{node.function}() is not supported by this engine")
         return Query(text, root)
+
+    def selector(self, text: str) -> tuple[Matcher, ...]:
+        """Return the matchers of a series selector, as APIs that list series take them.
+
+        Raises:
+            ParseError: It is not PromQL, or more than a selector.
+            LimitExceeded: It is too long.
+        """
+        root = parse(text, self._limits)
+        if not isinstance(root, Selector) or root.shift != Shift():
+            raise ParseError(f"not a series selector: {text}")
+        return root.matchers
 
     def instant(
         self, query: Query, source: SeriesSource, time_ms: int, cancellation: Cancellation | None = None

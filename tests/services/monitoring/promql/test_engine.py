@@ -15,6 +15,7 @@ from services.monitoring.promql import (
     Labels,
     LimitExceeded,
     Limits,
+    Matcher,
     MatrixResult,
     MemorySource,
     ParseError,
@@ -183,3 +184,12 @@ def test_what_is_not_supported_is_an_error_when_it_is_parsed() -> None:
 def test_what_is_not_promql_is_a_parse_error(text: str) -> None:
     with pytest.raises(ParseError):
         Engine().parse(text)
+
+
+def test_a_series_selector_is_its_matchers() -> None:
+    engine = Engine()
+
+    assert engine.selector('x{a=~"b"}') == (Matcher("__name__", "=", "x"), Matcher("a", "=~", "b"))
+    for text in ("sum(x)", "x[5m]", "x offset 5m", "1"):
+        with pytest.raises(ParseError, match="not a series selector"):
+            engine.selector(text)
