@@ -160,7 +160,7 @@ class Day:
     async def _look(self) -> None:
         order = await self.cashier.order(self.sku)
         self._keep(order, "COMPLETED")
-        await self.cashier.get(f"/v1/orders/{order['id']}/receipt")
+        await self.cashier.answered("GET", f"/v1/orders/{order['id']}/receipt")
         await self.manager.get("/v1/deadLetters")
         await self.cashier.get(f"/v1/products/{self.sku}")
         await self.cashier.get("/v1/products?pageSize=2")

@@ -24,6 +24,8 @@ from tests.faults.workshop import Workshop
 pytestmark = pytest.mark.proof
 
 DEATH_SECONDS = 20.0
+HEALED_SECONDS = 60.0
+"""How long after the last death every order may take to come to its end."""
 GRACE_SECONDS = 0.5
 """How long a process may still pass its point once the day has ended."""
 
@@ -68,7 +70,8 @@ class Dying:
     async def end(self, *sabotage: str) -> list[str]:
         """Let every day come to its end; what is wrong with any."""
         self._workshop.start(self._service, *sabotage)
-        await asyncio.gather(*self._running)
+        async with asyncio.timeout(HEALED_SECONDS):
+            await asyncio.gather(*self._running)
         judge = await Judge.of(self._workshop)
         found = [await day.violations(judge) for day in self._days]
         return [
