@@ -12,6 +12,7 @@ NAMES = {
     "rest": "memory of everything that `make up` starts, at rest",
     "promql": "our PromQL engine against a real Prometheus, on the same data",
     "orders": "orders a second through the mesh, against one program that does the same alone",
+    "ingest": "samples a second by OTLP and remote write, and the memory of a series and of a sample",
     "orders_at_scale": "an order with a million stored, and a claim with 100,000 jobs finished",
     "first_order": "seconds from a fresh clone, and from a second start, to a paid order",
 }

@@ -102,7 +102,7 @@ class Batch:
         self._numbers: list[int] = []
         self._times: list[int] = []
         self._values: list[float] = []
-        self._spans: list[tuple[int, str | int, int]] = []
+        self._spans: list[tuple[int, str, int]] = []
         self._refused: Counter[tuple[Reason, str]] = Counter()
         self._count = 0
 
@@ -113,8 +113,8 @@ class Batch:
         """An empty one for more points of the same sender."""
         return Batch(self.desk, self._windows, self._limits)
 
-    def begin(self, metric: str | int, samples_each: int = 1) -> None:
-        """Say of which metric the next points are, or of which series, and how many samples each makes."""
+    def begin(self, metric: str, samples_each: int = 1) -> None:
+        """Say of which metric the next points are, and how many samples each makes. Empty: of several."""
         self._spans.append((len(self._numbers), metric, samples_each))
 
     def add(self, number: int, time_ms: int, value: float) -> None:
@@ -189,12 +189,19 @@ class Batch:
 
     def _points(self, positions: NDArray[np.int64]) -> Iterator[tuple[str, int]]:
         """How many points of each metric have samples at these positions."""
+        if not positions.size:
+            return
         starts = [start for start, _, _ in self._spans]
         edges = np.searchsorted(positions, [*starts, len(self)])
         for (start, metric, each), low, high in zip(self._spans, edges, edges[1:], strict=False):
-            if low < high:
-                name = metric if isinstance(metric, str) else self._windows.labels(metric)[METRIC_NAME]
-                yield name, int(np.unique((positions[low:high] - start) // each).size)
+            found = np.unique((positions[low:high] - start) // each)
+            if metric:
+                yield metric, found.size
+            else:
+                yield from Counter(self._name(start + int(at)) for at in found).items()
+
+    def _name(self, position: int) -> str:
+        return self._windows.labels(self._numbers[position])[METRIC_NAME]
 
 
 def _code(reason: Reason) -> int:

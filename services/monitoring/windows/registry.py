@@ -7,6 +7,7 @@ judged by a few operations on arrays however many samples it has.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,8 @@ class Registry:
         if len(self._numbers) >= self._bounds.series:
             raise StoreFull
         number = len(self._labels)
+        # Series share most of their words: each is held once.
+        labels = Labels((intern(name), intern(value)) for name, value in labels.items())
         if number == len(self.known):
             self.known = np.concatenate([self.known, np.full(number // 2, _NEW)])
         self._numbers[labels] = number

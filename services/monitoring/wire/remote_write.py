@@ -116,6 +116,8 @@ class _Reader:
     def read(self, told: Sequence[Any]) -> None:
         # One look-up for all: here the metric's name is a label like any other.
         known = self.batch.desk.families.setdefault(b"", Family("", Kind.UNKNOWN)).series
+        add = self.batch.add
+        self.batch.begin("")
         for series in told:
             key = b"".join(series.labels)
             number = known.get(key)
@@ -125,14 +127,10 @@ class _Reader:
                     self.batch.refuse(found, _name(series.labels), len(series.samples))
                     continue
                 number = known[key] = found
-            self._add(series, number)
-
-    def _add(self, series: Any, number: int) -> None:  # noqa: ANN401 - as above
-        if series.histograms:
-            self.batch.refuse(Reason.UNSUPPORTED_TYPE, _name(series.labels), len(series.histograms))
-        self.batch.begin(number)
-        for sample in series.samples:
-            self.batch.add(number, sample.timestamp, sample.value)
+            for sample in series.samples:
+                add(number, sample.timestamp, sample.value)
+            if series.histograms:
+                self.batch.refuse(Reason.UNSUPPORTED_TYPE, _name(series.labels), len(series.histograms))
 
     def _new(self, encoded: Sequence[bytes], key: bytes) -> int | Reason:
         if len(key) > _LONGEST_KEY:
