@@ -21,7 +21,8 @@ from tests.faults.sabotage import POINTS_PATH
 from tests.faults.till import Till
 from tests.faults.workshop import Workshop
 
-pytestmark = pytest.mark.proof
+# Not in `make proof` until it has been seen green there, in its time (issue 3).
+pytestmark = pytest.mark.torture
 
 DEATH_SECONDS = 60.0
 HEALED_SECONDS = 60.0

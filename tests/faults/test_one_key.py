@@ -15,7 +15,8 @@ from tests.faults.judge import Judge, wrong_stock
 from tests.faults.till import Till, basket
 from tests.faults.workshop import Workshop
 
-pytestmark = pytest.mark.proof
+# Not in `make proof` until it has been seen green there, in its time (issue 3).
+pytestmark = pytest.mark.torture
 
 CALLS = 50
 

@@ -17,7 +17,8 @@ from tests.faults.judge import Judge, unkept, wrong_stock
 from tests.faults.till import Json, Till
 from tests.faults.workshop import Workshop
 
-pytestmark = pytest.mark.proof
+# Not in `make proof` until it has been seen green there, in its time (issue 3).
+pytestmark = pytest.mark.torture
 
 TILLS = 24
 DELIVERED = 1_000_000

@@ -23,7 +23,8 @@ from tests.faults.judge import Judge, wrong_stock
 from tests.faults.till import Json, Till
 from tests.faults.workshop import Workshop
 
-pytestmark = pytest.mark.proof
+# Not in `make proof` until it has been seen green there, in its time (issue 3).
+pytestmark = pytest.mark.torture
 
 ROUND = 5
 POINTS = (

@@ -165,13 +165,13 @@ def test_money_adds_up() -> None:
     prove(Till, 30, 20)
 
 
-@pytest.mark.proof
+@pytest.mark.torture  # not in `make proof` until it has been seen to end there, in its time (issue 3)
 @pytest.mark.timeout(3600)
 def test_money_adds_up_in_thousands_of_runs(torture: bool) -> None:
     prove(Till, 20_000 if torture else 2_000, 40)
 
 
-@pytest.mark.parametrize("examples", [5, pytest.param(200, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("examples", [5, pytest.param(200, marks=pytest.mark.torture)])
 @pytest.mark.timeout(900)
 def test_money_adds_up_in_postgresql(make_database: Callable[[str], str], examples: int) -> None:
     url = SecretStr(make_database("services.payments"))
