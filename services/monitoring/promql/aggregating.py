@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from services.monitoring.promql.compensation import compensated_mean, compensated_sum
+from services.monitoring.promql.context import Context
 from services.monitoring.promql.grouping import Groups
 from services.monitoring.promql.quantiles import quantile
 from services.monitoring.promql.sums import CANCELLATION
@@ -26,12 +27,13 @@ def fold_groups(operator: str, groups: Groups, frame: Frame, *, lone_spread_is_z
     return groups.frame(values, counts > 0, frame)
 
 
-def quantile_of_groups(groups: Groups, frame: Frame, ranks: Floats) -> Frame:
+def quantile_of_groups(context: Context, groups: Groups, frame: Frame, ranks: Floats) -> Frame:
     """Return the quantile of each group; `ranks` has one for each step."""
     present = frame.mask()
     found = np.zeros((len(groups.labels), frame.steps))
     seen = np.zeros(found.shape, dtype=np.bool_)
     for step in range(frame.steps):
+        context.budget.check()
         rows = np.flatnonzero(present[:, step])
         for size, members in _by_size(groups.of_rows[rows]):
             numbers = groups.of_rows[rows[members[:, 0]]]

@@ -19,19 +19,19 @@ from services.monitoring.promql.values import Floats, Frame, Indexes, group_by
 _LARGEST_COUNT = 2**63 - 1024
 
 
-def topk(groups: Groups, frame: Frame, limits: Floats) -> Frame:
+def topk(context: Context, groups: Groups, frame: Frame, limits: Floats) -> Frame:
     """Return the series with the largest values of each group, `limits` of them at each step."""
-    return _extremes(groups, frame, limits, sign=1.0)
+    return _extremes(context, groups, frame, limits, sign=1.0)
 
 
-def bottomk(groups: Groups, frame: Frame, limits: Floats) -> Frame:
+def bottomk(context: Context, groups: Groups, frame: Frame, limits: Floats) -> Frame:
     """Return the series with the smallest values of each group."""
-    return _extremes(groups, frame, limits, sign=-1.0)
+    return _extremes(context, groups, frame, limits, sign=-1.0)
 
 
-def limitk(groups: Groups, frame: Frame, limits: Floats) -> Frame:
+def limitk(context: Context, groups: Groups, frame: Frame, limits: Floats) -> Frame:
     """Return the first series of each group."""
-    return _chosen(groups, frame, limits, lambda values, limit: np.arange(min(limit, len(values))))
+    return _chosen(context, groups, frame, limits, lambda values, limit: np.arange(min(limit, len(values))))
 
 
 def limit_ratio(context: Context, frame: Frame, ratios: Floats) -> Frame:
@@ -57,8 +57,8 @@ def _offset(labels: Labels) -> float:
     return int.from_bytes(digest) / 2**64
 
 
-def _extremes(groups: Groups, frame: Frame, limits: Floats, *, sign: float) -> Frame:
-    chosen = _chosen(groups, frame, limits, lambda values, limit: _largest(sign * values, limit))
+def _extremes(context: Context, groups: Groups, frame: Frame, limits: Floats, *, sign: float) -> Frame:
+    chosen = _chosen(context, groups, frame, limits, lambda values, limit: _largest(sign * values, limit))
     if chosen.steps != 1:
         return chosen
     values = sign * chosen.values[:, 0]
@@ -73,12 +73,19 @@ def groups_in(groups: Groups, frame: Frame, chosen: Frame) -> Indexes:
     return np.array([numbers[id(labels)] for labels in chosen.labels], dtype=np.intp)
 
 
-def _chosen(groups: Groups, frame: Frame, limits: Floats, choose: Callable[[Floats, int], Indexes]) -> Frame:
+def _chosen(
+    context: Context,
+    groups: Groups,
+    frame: Frame,
+    limits: Floats,
+    choose: Callable[[Floats, int], Indexes],
+) -> Frame:
     """Return the members of each group that `choose` picks by their values at each step."""
     present = frame.mask()
     counts = _counts(limits, len(frame.labels))
     kept = np.zeros(present.shape, dtype=np.bool_)
     for step in np.flatnonzero(counts).tolist():
+        context.budget.check()
         rows = np.flatnonzero(present[:, step])
         rows = rows[np.argsort(groups.of_rows[rows], kind="stable")]
         borders = np.flatnonzero(np.diff(groups.of_rows[rows])) + 1

@@ -155,10 +155,10 @@ class Evaluation:
             return fold_groups(node.operator, groups, frame, lone_spread_is_zero=lone_spread_is_zero)
         if node.operator == "quantile":
             note_invalid_quantiles(self._context, numbers)
-            return quantile_of_groups(groups, frame, numbers)
+            return quantile_of_groups(self._context, groups, frame, numbers)
         if node.operator == "limit_ratio":
             return choosing.limit_ratio(self._context, frame, numbers)
-        return _CHOICES[node.operator](groups, frame, numbers)
+        return _CHOICES[node.operator](self._context, groups, frame, numbers)
 
 
 _CHOICES = {"topk": choosing.topk, "bottomk": choosing.bottomk, "limitk": choosing.limitk}

@@ -28,8 +28,8 @@ class Limits:
     """Series that one selector may find."""
     samples: int = 50_000_000
     """Values in all results of all parts of the query, as `--query.max-samples` has it."""
-    scanned: int = 1_000_000_000
-    """Stored samples read in all."""
+    scanned: int = 500_000_000
+    """Samples read in all; those in several windows count for each, where each is read by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def between_vectors(context: Context, node: Binary, left: Frame, right: Frame) -
     if swapped:
         sides = Sides(right, left, right_groups, left_groups, count)
     _check_one_side(sides, matching)
-    pairs = _paired(sides, node)
+    pairs = _paired(context, sides, node)
     left_values, right_values = (pairs.one, pairs.many) if swapped else (pairs.many, pairs.one)
     if node.operator in ARITHMETIC:
         _check_unique(pairs, pairs.present, matching)
@@ -146,10 +146,11 @@ def _first_clash(groups: Indexes, present: Bools, count: int) -> tuple[int, int]
     return int(rows[0]), int(rows[1])
 
 
-def _paired(sides: Sides, node: Binary) -> Pairs:
+def _paired(context: Context, sides: Sides, node: Binary) -> Pairs:
     """Return all matches, and where the query fills one in, series that have none."""
     label = _labeller(node)
     many_rows, one_rows = _matches(sides)
+    context.budget.hold(len(many_rows) * sides.many.steps)
     many, one = sides.many.take(many_rows), sides.one.take(one_rows)
     labels = list(map(label, many.labels, one.labels))
     groups = sides.many_groups[many_rows]

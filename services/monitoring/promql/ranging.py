@@ -25,6 +25,17 @@ _NEED_TWO = frozenset(
     {"rate", "increase", "delta", "irate", "idelta", "deriv", "predict_linear"}
     | {"double_exponential_smoothing", "holt_winters"}
 )
+_LOOK_AT_EACH = frozenset(
+    {"deriv", "predict_linear", "double_exponential_smoothing", "holt_winters", "stddev_over_time"}
+    | {
+        "stdvar_over_time",
+        "quantile_over_time",
+        "mad_over_time",
+        "ts_of_min_over_time",
+        "ts_of_max_over_time",
+    }
+)
+"""Functions that read the samples of each window anew, however much the windows overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +128,9 @@ def over_time(context: Context, function: str, vector: RangeVector, scalars: Seq
     if function in _COUNTER_FUNCTIONS:
         options["zero_limit_last"] = context.dialect.zero_limit_last
     for block in vector.blocks:
-        context.budget.scan(block.values.size)
-        windows = windows_of(block, vector.ends, vector.range_ms, left_open=context.dialect.left_open)
+        windows = windows_of(context, block, vector.ends, vector.range_ms)
+        if function in _LOOK_AT_EACH:
+            context.budget.scan(int(windows.counts.sum()) * len(block.rows) // len(windows.counts))
         values[block.rows] = kernel(windows, *scalars, **options)
         present[block.rows] = windows.counts >= least
     frame = Frame(vector.labels, values, None if present.all() else present, vector.nameless)
@@ -132,8 +144,7 @@ def presence(context: Context, vector: RangeVector) -> Bools:
     """Tell at which steps any series has a sample."""
     found = np.zeros(len(vector.ends), dtype=np.bool_)
     for block in vector.blocks:
-        context.budget.scan(block.values.size)
-        windows = windows_of(block, vector.ends, vector.range_ms, left_open=context.dialect.left_open)
+        windows = windows_of(context, block, vector.ends, vector.range_ms)
         found |= (windows.counts > 0).any(axis=0)
     return found
 

@@ -60,8 +60,7 @@ def _at_moments(
     shape = len(selection), len(moments)
     values, taken, present = np.zeros(shape), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
     for block in blocks_of(selection, *reach, keep_stale=True):
-        context.budget.scan(block.values.size)
-        windows = windows_of(block, moments, context.dialect.lookback_ms, left_open=context.dialect.left_open)
+        windows = windows_of(context, block, moments, context.dialect.lookback_ms)
         values[block.rows] = windows.last(block.values)
         taken[block.rows] = windows.last(block.times)
         present[block.rows] = windows.counts > 0

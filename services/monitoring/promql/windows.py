@@ -6,7 +6,7 @@ all series share their timestamps, `lo` and `hi` have one row for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.monitoring.promql.blocks import BLOCK_VALUES, Block
+from services.monitoring.promql.context import Context
 from services.monitoring.promql.values import Bools, Floats, Indexes, Integers
 
 _FEW_ROWS = 32
@@ -29,6 +30,8 @@ class Windows:
     range_ms: int
     lo: Indexes
     hi: Indexes
+    check: Callable[[], None]
+    """Raises if the query is to stop."""
 
     @property
     def counts(self) -> Indexes:
@@ -72,18 +75,19 @@ class Windows:
         lengths = None if block.lengths is None else block.lengths[rows]
         few = Block(block.rows[rows], times, block.values[rows], lengths)
         lo, hi = (self.lo, self.hi) if self.lo.shape[0] == 1 else (self.lo[rows], self.hi[rows])
-        return Windows(few, self.ends, self.range_ms, lo, hi)
+        return Windows(few, self.ends, self.range_ms, lo, hi, self.check)
 
 
-def windows_of(block: Block, ends: Integers, range_ms: int, *, left_open: bool) -> Windows:
-    """Return the windows `(end - range, end]` of a block, or `[end - range, end]`."""
-    starts = ends - range_ms if left_open else ends - range_ms - 1
+def windows_of(context: Context, block: Block, ends: Integers, range_ms: int) -> Windows:
+    """Return the windows `(end - range, end]` of a block, or `[end - range, end]` as the dialect has it."""
+    context.budget.scan(block.values.size)
+    starts = ends - range_ms if context.dialect.left_open else ends - range_ms - 1
     if block.times.shape[0] == 1 and block.lengths is None:
         lo = np.searchsorted(block.times[0], starts, side="right")[None, :]
         hi = np.searchsorted(block.times[0], ends, side="right")[None, :]
     else:
         lo, hi = _searched(block, starts), _searched(block, ends)
-    return Windows(block, ends, range_ms, lo, np.maximum(lo, hi))
+    return Windows(block, ends, range_ms, lo, np.maximum(lo, hi), context.budget.check)
 
 
 def _searched(block: Block, moments: Integers) -> Indexes:
@@ -161,6 +165,7 @@ def tiles(windows: Windows, chosen: Bools, least: int = 1) -> Iterator[Tile]:
         alike = np.flatnonzero(sizes == size)
         height = max(1, BLOCK_VALUES // size)
         for begin in range(0, len(alike), height):
+            windows.check()
             few = alike[begin : begin + height]
             yield _gathered(windows, rows[few], steps[few], size)
 
@@ -168,6 +173,7 @@ def tiles(windows: Windows, chosen: Bools, least: int = 1) -> Iterator[Tile]:
 def _slices(windows: Windows, wanted: Bools) -> Iterator[Tile]:
     block, rows = windows.block, np.arange(windows.shape[0])
     for step in np.flatnonzero(wanted.all(axis=0)).tolist():
+        windows.check()
         part = slice(int(windows.lo[0, step]), int(windows.hi[0, step]))
         yield Tile(block.values[:, part], block.times[:, part], rows, np.full(len(rows), step))
 

@@ -1,6 +1,7 @@
 """The engine's face: results, limits, cancellation, exact errors."""
 
 import threading
+from itertools import count
 
 import numpy as np
 import pytest
@@ -128,6 +129,25 @@ def test_a_query_stops_when_its_time_is_up() -> None:
 
     with pytest.raises(Cancelled, match="query timed out"):
         engine.instant(engine.parse("x_total"), SOURCE, 0, cancellation)
+
+
+def test_windows_that_overlap_count_each_time_they_are_read() -> None:
+    engine = Engine()
+    query = engine.parse("quantile_over_time(0.5, vector(1)[1d:1s])")
+
+    with pytest.raises(LimitExceeded, match="would read more than 500000000 samples"):
+        engine.range(query, SOURCE, 0, 11_000 * MINUTE - MINUTE, MINUTE)
+
+
+def test_a_query_is_asked_to_stop_between_the_windows_of_one_series() -> None:
+    def checks(function: str) -> int:
+        clock = count()
+        engine = Engine()
+        query = engine.parse(f"{function}(x_total[20m])")
+        engine.range(query, SOURCE, 0, 60 * MINUTE, 10_000, Cancellation(1e9, lambda: float(next(clock))))
+        return next(clock)
+
+    assert checks("mad_over_time") >= checks("count_over_time") + 20
 
 
 def test_one_engine_and_one_query_serve_many_threads() -> None:
