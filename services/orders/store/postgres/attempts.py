@@ -14,13 +14,15 @@ from services.orders.model import Attempt, Outcome
 from services.orders.ports import Attempts
 from services.orders.store.postgres.executor import Executor
 
-# A row that another transaction has not committed yet is waited for, one second at most (SQLSTATE 55P03).
+# A row that another transaction has not committed yet is waited for, one second at most (SQLSTATE 55P03);
+# what comes later in the transaction waits as usual: many buyers of one product queue for its row.
 CLAIM: Final = Query(
     "idempotency_keys.claim",
     """
     INSERT INTO idempotency_keys (caller, operation, key, fingerprint, made, created_at)
     SELECT $1, $2, $3, $4, $5, $6 FROM set_config('lock_timeout', '1000', true)
     ON CONFLICT (caller, operation, key) DO NOTHING
+    RETURNING set_config('lock_timeout', '0', true)
     """,
 )
 GET: Final = Query(
