@@ -78,6 +78,17 @@ class WindowsSignals(windows.Signals):
         self._is_failing = True
 
 
+class RecordedMetrics(windows.RecordedSignals):
+    """Counts what the database will never have."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._lost = instruments.counter("recorded_samples_lost_total")
+
+    @override
+    def recorded_samples_lost(self, samples: int) -> None:
+        self._lost.inc(samples)
+
+
 class QueryMetrics(prometheus.QuerySignals):
     """Measures evaluations."""
 

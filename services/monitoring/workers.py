@@ -12,7 +12,14 @@ from servicekit.errors import StoreUnavailable
 from servicekit.logs import logger
 from services.monitoring.ingest import Intake
 from services.monitoring.mesh import Health, HealthSource, History, MeshView
-from services.monitoring.windows import Keeper, Signals, Windows
+from services.monitoring.windows import (
+    KEPT_SECONDS,
+    Keeper,
+    Recorded,
+    RecordedStore,
+    Signals,
+    Windows,
+)
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
@@ -20,6 +27,8 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 STORE_PAUSE_SECONDS = 1.0
 SILENCE_PERIOD_SECONDS = 1.0
+FORGET_PERIOD_SECONDS = 3600.0
+_DAY_MS = 24 * 3600 * 1000
 KEEP_PERIOD_SECONDS = 1.0
 """A process that is killed loses what came since the last round."""
 
@@ -120,6 +129,60 @@ class WindowsKeeper:
                 self._signals.round_failed(error)
             else:
                 self._signals.round_ended(self._windows.occupancy())
+
+
+class RecordedKeeper:
+    """Brings back what rules recorded, then writes what they record, minute by minute."""
+
+    def __init__(self, recorded: Recorded, store: RecordedStore, clock: Clock) -> None:
+        self._recorded = recorded
+        self._store = store
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Load, then write and forget until told to stop, then write once more."""
+        await _until(stop, self._keep())
+        try:
+            await self._write()
+        except StoreUnavailable as refusal:
+            log.warning("recorded_samples_left_unwritten", reason=refusal.message)
+
+    async def _keep(self) -> None:
+        await self._load()
+        due = self._clock.monotonic()
+        while True:
+            await self._recorded.arrival()
+            try:
+                await self._write()
+                if self._clock.monotonic() >= due:
+                    await self._store.forget(self._now_ms() - KEPT_SECONDS * 1000)
+                    await asyncio.to_thread(self._recorded.keep)
+                    due = self._clock.monotonic() + FORGET_PERIOD_SECONDS
+            except StoreUnavailable:  # the pool counts it, and health says it
+                await self._clock.sleep(STORE_PAUSE_SECONDS)
+
+    async def _load(self) -> None:
+        """Day by day, the oldest first: no statement is long."""
+        end_ms = self._now_ms()
+        at_ms = end_ms - KEPT_SECONDS * 1000
+        while at_ms < end_ms:
+            try:
+                found = await self._store.load(at_ms, min(at_ms + _DAY_MS, end_ms))
+            except StoreUnavailable:
+                await self._clock.sleep(STORE_PAUSE_SECONDS)
+            else:
+                await asyncio.to_thread(self._recorded.remember, found)
+                await asyncio.to_thread(self._recorded.keep)
+                at_ms += _DAY_MS
+
+    async def _write(self) -> None:
+        samples = self._recorded.waiting()
+        if samples:
+            await self._store.add(samples)
+            self._recorded.written(samples)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
 
 
 async def _until(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:

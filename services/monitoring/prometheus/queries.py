@@ -10,9 +10,17 @@ from services.monitoring.prometheus import answers
 from services.monitoring.prometheus.errors import bad_data, bad_parameter
 from services.monitoring.prometheus.evaluator import Evaluator
 from services.monitoring.prometheus.parameters import Parameters
-from services.monitoring.promql import BadPattern, Cancellation, Engine, Matcher, Query, QueryError
+from services.monitoring.promql import (
+    BadPattern,
+    Cancellation,
+    Engine,
+    LabelSource,
+    Matcher,
+    Query,
+    QueryError,
+    SeriesSource,
+)
 from services.monitoring.promql.syntax import Selector
-from services.monitoring.windows import Windows
 
 _MOST_STEPS = 11_000
 _FIRST_MS, _LAST_MS = -(1 << 60), 1 << 60
@@ -20,10 +28,13 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Queries:
-    """Answers what can be asked of the windows."""
+    """Answers what can be asked of samples and of labels."""
 
-    def __init__(self, windows: Windows, engine: Engine, evaluator: Evaluator, clock: Clock) -> None:
-        self._windows = windows
+    def __init__(
+        self, samples: SeriesSource, labels: LabelSource, engine: Engine, evaluator: Evaluator, clock: Clock
+    ) -> None:
+        self._samples = samples
+        self._labels = labels
         self._engine = engine
         self._evaluator = evaluator
         self._clock = clock
@@ -34,7 +45,7 @@ class Queries:
         query = self._parsed(parameters)
 
         def work(cancellation: Cancellation) -> bytes:
-            return answers.of_result(self._engine.instant(query, self._windows, at_ms, cancellation))
+            return answers.of_result(self._engine.instant(query, self._samples, at_ms, cancellation))
 
         return await self._run(work, parameters)
 
@@ -57,7 +68,7 @@ class Queries:
         query = self._parsed(parameters)
 
         def work(cancellation: Cancellation) -> bytes:
-            result = self._engine.range(query, self._windows, start_ms, end_ms, step_ms, cancellation)
+            result = self._engine.range(query, self._samples, start_ms, end_ms, step_ms, cancellation)
             return answers.of_result(result)
 
         return await self._run(work, parameters)
@@ -68,14 +79,14 @@ class Queries:
             raise bad_data("no match[] parameter provided")
         span, selectors, limit = self._span(parameters), self._selectors(parameters), parameters.limit()
         return await self._run(
-            lambda _: answers.of_data(self._windows.series(selectors, *span)[:limit]), parameters
+            lambda _: answers.of_data(self._labels.series(selectors, *span)[:limit]), parameters
         )
 
     async def labels(self, parameters: Parameters) -> bytes:
         """`/api/v1/labels`."""
         span, selectors, limit = self._span(parameters), self._selectors(parameters), parameters.limit()
         return await self._run(
-            lambda _: answers.of_data(self._windows.label_names(selectors, *span)[:limit]), parameters
+            lambda _: answers.of_data(self._labels.label_names(selectors, *span)[:limit]), parameters
         )
 
     async def label_values(self, name: str, parameters: Parameters) -> bytes:
@@ -84,7 +95,7 @@ class Queries:
             raise bad_data(f'invalid label name: "{name[:100]}"')
         span, selectors, limit = self._span(parameters), self._selectors(parameters), parameters.limit()
         return await self._run(
-            lambda _: answers.of_data(self._windows.label_values(name, selectors, *span)[:limit]), parameters
+            lambda _: answers.of_data(self._labels.label_values(name, selectors, *span)[:limit]), parameters
         )
 
     def _parsed(self, parameters: Parameters) -> Query:

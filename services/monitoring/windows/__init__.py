@@ -7,12 +7,20 @@ reads sees whole pushes. Implements promql's `SeriesSource` and `LabelSource`.
 
 from services.monitoring.windows.keeping import FolderKeeper, FolderTaken, Keeper
 from services.monitoring.windows.lane import Cohort
-from services.monitoring.windows.model import STALE, Bounds, Occupancy, StoreFull, Verdict
+from services.monitoring.windows.model import STALE, Bounds, Occupancy, StoreFull, Times, Values, Verdict
 from services.monitoring.windows.ports import Signals
+from services.monitoring.windows.recorded import (
+    KEPT_SECONDS,
+    Recorded,
+    RecordedSample,
+    RecordedSignals,
+    RecordedStore,
+)
 from services.monitoring.windows.restoring import Restored
 from services.monitoring.windows.store import Windows
 
 __all__ = [
+    "KEPT_SECONDS",
     "STALE",
     "Bounds",
     "Cohort",
@@ -20,9 +28,15 @@ __all__ = [
     "FolderTaken",
     "Keeper",
     "Occupancy",
+    "Recorded",
+    "RecordedSample",
+    "RecordedSignals",
+    "RecordedStore",
     "Restored",
     "Signals",
     "StoreFull",
+    "Times",
+    "Values",
     "Verdict",
     "Windows",
 ]

@@ -47,7 +47,7 @@ async def ask(windows: Windows) -> AsyncIterator[httpx.AsyncClient]:
     instruments = Instruments("monitoring")
     evaluator = Evaluator(SystemClock(), QueryMetrics(instruments), timeout_seconds=10)
     intake = Intake(windows, CLOCK, IngestSignals(instruments))
-    queries = Queries(windows, Engine(), evaluator, CLOCK)
+    queries = Queries(windows, windows, Engine(), evaluator, CLOCK)
     api = PrometheusApi(queries, intake, instruments.registry)
     transport = httpx.ASGITransport(app=api)  # type: ignore[arg-type]  # ASGI's types are its own
     async with httpx.AsyncClient(transport=transport, base_url="http://monitoring") as client:
@@ -318,7 +318,7 @@ async def test_a_client_that_hangs_up_stops_its_query(windows: Windows, outcomes
 
     instruments = Instruments("monitoring")
     intake = Intake(windows, CLOCK, IngestSignals(instruments))
-    api = PrometheusApi(Slow(windows, Engine(), evaluator, CLOCK), intake, instruments.registry)
+    api = PrometheusApi(Slow(windows, windows, Engine(), evaluator, CLOCK), intake, instruments.registry)
     sent: list[Mapping[str, Any]] = []
 
     async def receive() -> Mapping[str, Any]:
