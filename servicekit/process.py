@@ -169,7 +169,7 @@ class _Named:
     """A gRPC server that remembers the names of the services it is given.
 
     Their methods are not registered one by one, though generated code asks for it: grpc.aio waits for the
-    next call of every registered method at once, which costs each call 4 us for every method there is.
+    next call of every registered method at once, which costs each call 2 us for every method there is.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
