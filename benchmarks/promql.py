@@ -123,9 +123,7 @@ def run(_: Mapping[str, str]) -> None:
     with running_prometheus(max_samples=MAX_SAMPLES) as server:
         source = _filled(server)
         engine = Engine(Limits(samples=MAX_SAMPLES, scanned=10 * MAX_SAMPLES))
-        print(
-            f"  Prometheus {server.version}; ratios: ours / theirs; growth: processor time per series, from the size before"
-        )
+        print(f"  Prometheus {server.version}; ratio: ours / theirs; growth: of our CPU time per series")
         print(
             f"  {'query':<72} {'series':>7} {'ours':>9} {'theirs':>9} {'ratio':>6} {'asked':>6} {'growth':>7}"
         )
