@@ -51,13 +51,17 @@ class Monitoring:
         self.acknowledged: dict[int, float] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http}"
+
     def start(self) -> None:
         command = [sys.executable, "-m", "services.monitoring"]
         self._process = subprocess.Popen(command, env=self._environ, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             try:
-                if self._get("/api/v1/status/buildinfo").is_success:
+                if self.get("/api/v1/status/buildinfo").is_success:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)
@@ -68,6 +72,12 @@ class Monitoring:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def push_some(self, pushes: int) -> None:
+        with grpc.insecure_channel(f"127.0.0.1:{self._grpc}") as channel:
+            stub = pb_grpc.MetricsServiceStub(channel)  # type: ignore[no-untyped-call]
+            for _ in range(pushes):
+                self._push(stub)
 
     def push_for(self, seconds: float) -> int:
         """Push as fast as it goes, then kill it while one more push is on its way; the time of the kill."""
@@ -84,14 +94,13 @@ class Monitoring:
 
     def kept(self) -> dict[int, float]:
         """The samples of one of the series, once all series have been found to have the same."""
-        answer = self._get("/api/v1/query", query="count(count_over_time(work_total[30m]))").json()
+        answer = self.get("/api/v1/query", query="count(count_over_time(work_total[30m]))").json()
         assert answer["data"]["result"][0]["value"][1] == str(SERIES)
-        found = self._get("/api/v1/query", query='work_total{n="7"}[30m]').json()["data"]["result"]
+        found = self.get("/api/v1/query", query='work_total{n="7"}[30m]').json()["data"]["result"]
         return {round(float(at) * 1000): float(value) for at, value in found[0]["values"]}
 
-    def _get(self, path: str, **parameters: str) -> httpx.Response:
-        url = f"http://127.0.0.1:{self._http}{path}"
-        return httpx.get(url, params=parameters, timeout=30, trust_env=False)
+    def get(self, path: str, **parameters: str) -> httpx.Response:
+        return httpx.get(self.url + path, params=parameters, timeout=30, trust_env=False)
 
     def _push(self, stub: pb_grpc.MetricsServiceStub) -> None:
         at_ms = self._next_ms()

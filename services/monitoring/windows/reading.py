@@ -21,6 +21,8 @@ class Part:
     rows: Numbers
     blocks: Sequence[Block]
     head: Decoded
+    has_moved: bool
+    """Whether these series have samples in other parts, too."""
 
     @property
     def start_ms(self) -> int:
@@ -59,12 +61,17 @@ class Part:
 
 def assembled(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Series]:
     """The series in these parts, each once. Rows with samples at the same times share an array of times."""
-    found: dict[Labels, Series] = {}
+    found: list[Series] = []
+    moved: dict[Labels, Series] = {}
     for part in parts:
-        for series in _series(part, *part.whole(start_ms, end_ms)):
-            other = found.get(series.labels)
-            found[series.labels] = series if other is None else _joined(other, series)
-    return list(found.values())
+        series = _series(part, *part.whole(start_ms, end_ms))
+        if not part.has_moved:
+            found += series
+            continue
+        for one in series:
+            other = moved.get(one.labels)
+            moved[one.labels] = one if other is None else _joined(other, one)
+    return [*found, *moved.values()]
 
 
 def _series(part: Part, times: Times, values: Values) -> Iterator[Series]:

@@ -176,23 +176,34 @@ class Windows:
                 block_bytes=sum(block.memory_bytes for lane in lanes for block in lane.blocks),
             )
 
-    def _found(self, matchers: Sequence[Matcher]) -> Iterator[tuple[Lane, Numbers]]:
-        """The lanes in which series of a selector have samples, and their rows there."""
-        numbers = self._registry.index.select(matchers)
+    def _found(self, numbers: Numbers) -> Iterator[tuple[Lane, Numbers]]:
+        """The lanes in which series lie, and their rows there."""
         known = self._registry.known
-        for lane_number, chosen in grouped(known["lane"][numbers].astype(np.int64)):
-            if lane_number != NOWHERE:
-                yield self._lanes[lane_number], known["row"][numbers[chosen]].astype(np.int64)
-        for number in self._registry.moved(numbers):
-            for lane_number, row in self._registry.places(number)[:-1]:
-                yield self._lanes[lane_number], np.array([row], np.int64)
+        for lane, chosen in grouped(known["lane"][numbers].astype(np.int64)):
+            if lane != NOWHERE:
+                yield self._lanes[lane], known["row"][numbers[chosen]].astype(np.int64)
+
+    def _found_earlier(self, numbers: Iterable[int]) -> Iterator[tuple[Lane, Numbers]]:
+        """The same for lanes that series have left."""
+        rows: dict[int, list[int]] = {}
+        for number in numbers:
+            for lane, row in self._registry.places(number)[:-1]:
+                rows.setdefault(lane, []).append(row)
+        for lane, found in rows.items():
+            yield self._lanes[lane], np.array(found, np.int64)
 
     def _parts(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Part]:
+        numbers = self._registry.index.select(matchers)
+        moved = self._registry.moved(numbers)
+        settled = np.setdiff1d(numbers, moved, assume_unique=True) if moved else numbers
+        found = [(lane, rows, False) for lane, rows in self._found(settled)]
+        found += [(lane, rows, True) for lane, rows in self._found(np.array(moved, np.int64))]
+        found += [(lane, rows, True) for lane, rows in self._found_earlier(moved)]
         made = []
-        for lane, rows in self._found(matchers):
+        for lane, rows, has_moved in found:
             blocks = tuple(lane.overlapping(start_ms, end_ms))
             head = lane.head_part(rows, start_ms, end_ms)
             if blocks or head.times.size:
                 labels = [self._registry.labels(lane.series[row]) for row in rows.tolist()]
-                made.append(Part(labels, rows, blocks, head))
+                made.append(Part(labels, rows, blocks, head, has_moved))
         return made

@@ -155,6 +155,18 @@ def test_a_series_that_pauses_for_long_goes_on(windows: Windows) -> None:
     assert kept(windows) == {labels(): [(NOW, 0.0), (NOW + 1, 1.0)]}
 
 
+def test_series_that_pause_together_are_read_together_again(windows: Windows) -> None:
+    several = [labels(n=str(n)) for n in range(50)]
+    push(windows, NOW, *((each, 0.0) for each in several), now=0)
+    windows.rest(10_000)
+    push(windows, NOW + 1, *((each, 1.0) for each in several), now=10_000)
+
+    parts = windows.parts(ALL, 0, FOREVER)
+
+    assert [len(part.labels) for part in parts] == [50, 50]
+    assert kept(windows) == {each: [(NOW, 0.0), (NOW + 1, 1.0)] for each in several}
+
+
 def test_a_cohort_that_falls_silent_gives_its_memory_back(windows: Windows) -> None:
     push(windows, NOW, *((labels(n=str(n)), 1.0) for n in range(1_000)))
 
