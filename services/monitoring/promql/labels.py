@@ -35,7 +35,9 @@ class Labels(dict[str, str]):
 
     def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         items = pairs.items() if isinstance(pairs, Mapping) else pairs
-        super().__init__(sorted((name, value) for name, value in items if value))
+        kept = [pair for pair in items if pair[1]]
+        kept.sort()
+        super().__init__(kept)
 
     @override
     def __hash__(self) -> int:  # type: ignore[override]  # a frozen dict has one
@@ -65,12 +67,12 @@ class Labels(dict[str, str]):
 
     def only(self, names: Iterable[str]) -> Labels:
         """Return these labels, of those named."""
-        return Labels((name, self[name]) for name in set(names) if name in self)
+        return Labels([(name, self[name]) for name in set(names) if name in self])
 
     def without(self, names: Iterable[str]) -> Labels:
         """Return these labels but those named."""
         dropped = frozenset(names)
-        return Labels((name, value) for name, value in self.items() if name not in dropped)
+        return Labels([pair for pair in self.items() if pair[0] not in dropped])
 
     def with_values(self, values: Mapping[str, str]) -> Labels:
         """Return these labels with some set; an empty value removes the label."""
