@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -90,25 +91,25 @@ BODY = event(intent("succeeded"))
 
 
 @pytest.mark.parametrize(
-    ("body", "signature", "reason"),
+    ("body", "sign", "reason"),
     [
-        (BODY, "", "SIGNATURE_INVALID"),
-        (BODY, "nonsense", "SIGNATURE_INVALID"),
-        (BODY, signed(BODY, secret="whsec_other"), "SIGNATURE_INVALID"),
-        (BODY + b" ", signed(BODY), "SIGNATURE_INVALID"),
-        (b"\xff", signed(BODY), "SIGNATURE_INVALID"),
-        (BODY, signed(BODY, age_seconds=301), "SIGNATURE_STALE"),
-        (b"{}", signed(b"{}"), "EVENT_MALFORMED"),
-        (b"[1]", signed(b"[1]"), "EVENT_MALFORMED"),
-        (b"no json", signed(b"no json"), "EVENT_MALFORMED"),
-        (
-            b'{"id": "evt_1", "data": {"object": 7}}',
-            signed(b'{"id": "evt_1", "data": {"object": 7}}'),
-            "EVENT_MALFORMED",
-        ),
+        (BODY, lambda _: "", "SIGNATURE_INVALID"),
+        (BODY, lambda _: "nonsense", "SIGNATURE_INVALID"),
+        (BODY, lambda body: signed(body, secret="whsec_other"), "SIGNATURE_INVALID"),
+        (BODY + b" ", lambda _: signed(BODY), "SIGNATURE_INVALID"),
+        (b"\xff", lambda _: signed(BODY), "SIGNATURE_INVALID"),
+        (BODY, lambda body: signed(body, age_seconds=301), "SIGNATURE_STALE"),
+        (b"{}", signed, "EVENT_MALFORMED"),
+        (b"[1]", signed, "EVENT_MALFORMED"),
+        (b"no json", signed, "EVENT_MALFORMED"),
+        (b'{"id": "evt_1", "data": {"object": 7}}', signed, "EVENT_MALFORMED"),
     ],
 )
-def test_what_is_not_believed_says_exactly_why(body: bytes, signature: str, reason: str) -> None:
+def test_what_is_not_believed_says_exactly_why(
+    body: bytes, sign: Callable[[bytes], str], reason: str
+) -> None:
+    signature = sign(body)  # now, not when tests were collected: a signature is stale in five minutes
+
     with pytest.raises(Refusal) as refused:
         StripeNewspaper(SECRET).read(body, signature)
 
