@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as traces_grpc
 
-from tests.process.mesh import Collector, Mesh
+from tests.process.mesh import Collector, Mesh, free_base
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,7 @@ def start_mesh() -> Iterator[Callable[..., Mesh]]:
     def start(**environ: str) -> Mesh:
         home = Path(tempfile.mkdtemp(prefix="tillmesh-mesh-"))
         home.chmod(0o711)  # run by root, PostgreSQL is another user
-        mesh = Mesh(home, 24_000 + 100 * len(started) + os.getpid() % 50 * 2, environ)
+        mesh = Mesh(home, free_base(), environ)
         started.append(mesh)
         up = mesh.tillmesh("up", "--detach")
         assert up.returncode == 0, up.stdout + up.stderr

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from typing_extensions import override
 
 READY_SECONDS = 60
+PORTS = 11
 HEAL_SECONDS = 45
 
 
@@ -108,6 +111,19 @@ class Mesh:
     def _password(self, user: str) -> dict[str, str]:
         known = json.loads((self.home / "credentials.json").read_text())
         return {"email": known[user]["email"], "password": known[user]["password"]}
+
+
+def free_base() -> int:
+    """The first of eleven ports in a row that nobody listens on."""
+    for base in random.SystemRandom().sample(range(20_000, 30_000, 20), 100):
+        if all(_is_free(port) for port in range(base, base + PORTS)):
+            return base
+    raise AssertionError("no eleven free ports in a row")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def eventually(holds: Callable[[], bool], seconds: float = HEAL_SECONDS) -> None:
